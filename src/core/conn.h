@@ -1,0 +1,348 @@
+/*
+ * conn.h - one connection: the protocol as a pure function of packets, calls
+ * and time. Nothing here reads a clock, touches a descriptor, takes a lock or
+ * allocates, but through the account (mem/acct.h).
+ *
+ * Who calls: the runtime (under the sock's lock), the simulator, the tests.
+ * After any call that takes `now`, the caller settles the connection:
+ *
+ *     while (conn_output(c, &b, now) > 0)  send b; conn_sent(c, &b, n, now);
+ *     re-arm one timer at conn_deadline(c);
+ *     show conn_ready(c) to whoever polls.
+ *
+ * States (RFC 9293 3.3.2). There is no SYN_RECEIVED: the listener is
+ * stateless until the cookie comes back (open.h).
+ *
+ *   CLOSED -connect-> SYN_SENT -syn,ack-> ESTABLISHED
+ *   (cookie ok) -> ESTABLISHED
+ *   ESTABLISHED -close/shutdown-> FIN_WAIT1 -ack-> FIN_WAIT2 -fin-> TIME_WAIT
+ *   FIN_WAIT1 -fin-> CLOSING -ack-> TIME_WAIT
+ *   ESTABLISHED -fin-> CLOSE_WAIT -close/shutdown-> LAST_ACK -ack-> CLOSED
+ *   any -rst, timeout, abort-> CLOSED
+ *
+ * A client that has not yet heard from the connection proper (`unconfirmed`)
+ * repeats OPEN in every packet, and its first packet by the RTO timer, so that
+ * the loss of the third packet is repaired.
+ *
+ * Sender's invariants (conn_check):
+ *   snd_una <= snd_nxt <= write_seq + fin;  unsent segments follow in-flight
+ *   ones in one list; packets_out = sum of pcount over [snd_una, snd_nxt), and
+ *   sacked_out, lost_out, retrans_out count the pcounts with these flags;
+ *   SACKED and LOST exclude each other; in_flight = packets_out - sacked_out
+ *   - lost_out + retrans_out (RFC 6675 pipe as Linux counts it).
+ * Receiver's: copied_seq <= rcv_nxt <= rcv_wup + rcv_wnd (the offered edge is
+ *   never taken back); the ofo queue is sorted, disjoint and above rcv_nxt.
+ * Memory: account identity of acct.h; wmem_queued = truesize of the send
+ *   queue, rmem_alloc = of both receive queues.
+ */
+#ifndef RUDP_CORE_CONN_H
+#define RUDP_CORE_CONN_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+#include "base.h"
+#include "limits.h"
+#include "mem/acct.h"
+#include "core/seg.h"
+#include "core/wire.h"
+
+enum conn_state {		/* numbers are the kernel's (TCP_INFO, ss) */
+	CONN_ESTABLISHED = 1, CONN_SYN_SENT, CONN_SYN_RECV_unused, CONN_FIN_WAIT1,
+	CONN_FIN_WAIT2, CONN_TIME_WAIT, CONN_CLOSED, CONN_CLOSE_WAIT,
+	CONN_LAST_ACK, CONN_LISTEN, CONN_CLOSING,
+};
+
+enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
+
+struct conn;
+
+/* One acknowledgement's findings, for recovery and congestion control. */
+struct ack_sample {
+	u64 prior_una;
+	u32 prior_in_flight;	/* datagrams */
+	u32 acked;		/* newly cumulatively acked datagrams */
+	u32 sacked;		/* newly sacked */
+	u32 delivered;		/* acked + sacked, each once */
+	u32 lost;		/* newly marked lost */
+	s64 rtt_us;		/* -1: none */
+	bool una_advanced, dsack, ece, is_limited;
+};
+
+struct cc_ops {			/* congestion control */
+	const char *name;
+	void (*init)(struct conn *c);
+	u32 (*ssthresh)(struct conn *c);	/* on loss: new ssthresh, datagrams */
+	void (*cong_avoid)(struct conn *c, const struct ack_sample *s, usec_t now);
+	void (*set_state)(struct conn *c, enum ca_state to);	/* may be NULL */
+	void (*idle_restart)(struct conn *c, usec_t now);	/* may be NULL */
+	u32 (*undo_cwnd)(struct conn *c);
+};
+extern const struct cc_ops cc_cubic, cc_reno;
+/* Connections name their algorithm by number: processes that share an arena
+ * have the table at different addresses. 0 is the default (cubic). */
+const struct cc_ops *cc_by_id(u8 id);
+int cc_find(const char *name);		/* its number, or -ENOENT */
+
+struct conn_rtt {		/* RFC 6298, microseconds */
+	u32 srtt_us, rttvar_us, min_rtt_us;
+	u32 rto_us;		/* without back-off */
+	u8 backoff;
+	usec_t min_rtt_stamp;
+};
+
+struct conn_rack {		/* RFC 8985 */
+	usec_t xmit_ts;
+	u64 end_seq;
+	u32 rtt_us;
+	u32 reo_wnd_mult;
+	u64 dsack_round;	/* snd_nxt at the last growth of reo_wnd_mult */
+	u8 reo_wnd_persist;
+	bool reordering_seen, dsack_seen;
+	u64 fack;
+};
+
+struct conn_prr {		/* RFC 6937bis / 9937 */
+	u32 delivered, out, recover_fs;
+};
+
+enum conn_timer {		/* a deadline each; conn_deadline is the least */
+	T_RTX,			/* RTO, or the handshake's */
+	T_REO,			/* RACK's reordering timer */
+	T_TLP,
+	T_PERSIST,
+	T_DELACK,
+	T_KEEPALIVE,		/* also FIN_WAIT2's and TIME_WAIT's end */
+	T_DOMWAIT,		/* D8.6 */
+	T_NOMEM,		/* D8.7: look again for memory */
+	T_PACE,
+	T_COUNT
+};
+
+/* What the program and the runtime choose; set before connect or inherited. */
+struct conn_opts {
+	bool nodelay, cork, keepalive, quickack, nonagle_push;
+	u8 shut_linger;		/* SO_LINGER on */
+	u32 linger_s;
+	s32 linger2_s;		/* TCP_LINGER2; 0: default */
+	u32 keepidle_us, keepintvl_us;
+	u32 keepcnt;
+	u32 user_timeout_ms, syncnt, notsent_lowat, rcvlowat, window_clamp, maxseg;
+	u8 cc_id;		/* congestion control, see cc_by_id() */
+};
+
+struct conn {
+	struct mem_acct mem;
+
+	enum conn_state state;
+	int err;		/* sk_err: reported once, positive errno */
+	int err_soft;		/* the last ICMP error */
+	bool unconfirmed;	/* client: nothing but SYN,ACK heard yet */
+	bool orphan;		/* no program holds it any more */
+	bool snd_shut;		/* SEND_SHUTDOWN: by program, or terminal */
+	bool rcv_shut;		/* RCV_SHUTDOWN: FIN received, or by program */
+	bool fin_queued;	/* FIN is at write_seq */
+	bool fin_rcvd;
+	bool rst_pending;	/* an RST must leave (conn_output emits it) */
+	bool rcvd_reset;
+
+	u64 id, peer_id, sum_seed;
+	u64 cookie_time;
+	u32 ts_offset;
+
+	struct conn_opts opts;
+
+	/* --- sending ---------------------------------------------------- */
+	u16 dgram_max;		/* path MTU less IP and UDP headers */
+	u16 peer_dgram_max;
+	u32 mss;		/* payload of a full datagram without options */
+	u32 credit;		/* in flight towards the peer's port, wire.h */
+	u64 snd_una, snd_nxt, write_seq;
+	u64 snd_wnd_edge;	/* furthest offset the peer promised to take */
+	u32 snd_wnd, max_window;
+	u64 snd_wl1, snd_wl2;
+	bool peer_nomem;	/* its last ACK said NOMEM */
+	struct list sndq;	/* segments: in flight, then unsent */
+	struct list *send_head;	/* first unsent; &sndq: none */
+	struct list tsorted;	/* in flight, by last transmission */
+	u32 packets_out, sacked_out, lost_out, retrans_out;	/* datagrams */
+	u32 flight_bytes;	/* snd_nxt - snd_una less SACKed, for `credit` */
+	u64 push_seq;		/* data up to here must not wait for Nagle */
+	u64 snd_sml;		/* end of the last small packet (Minshall) */
+
+	u32 cwnd, ssthresh, prior_cwnd, prior_ssthresh, cwnd_cnt;	/* datagrams */
+	u32 cwnd_used;
+	usec_t cwnd_stamp, last_send;
+	bool cwnd_limited;
+	enum ca_state ca_state;
+	u64 high_seq;		/* recovery point */
+	u64 undo_marker;
+	s32 undo_retrans;
+	u32 reordering;
+	u64 delivered, lost_total, retrans_total;
+	struct conn_rtt rtt;
+	struct conn_rack rack;
+	struct conn_prr prr;
+	u64 tlp_end_seq;
+	bool tlp_is_retrans;
+	u64 cc_priv[16];	/* the algorithm's */
+
+	bool nospace;		/* SOCK_NOSPACE */
+	bool domwait;		/* D8.6: the domain refused; T_DOMWAIT ends it */
+
+	/* --- receiving --------------------------------------------------- */
+	u64 rcv_nxt, rcv_wup, copied_seq;
+	u32 rcv_wnd;		/* offered at rcv_wup */
+	struct list rcvq, ofoq;
+	u64 fin_seq;		/* offset of the peer's FIN, when fin_rcvd or ofo */
+	bool fin_ofo;
+	u32 rcv_ssthresh, window_clamp, rcv_mss, advmss, scaling_ratio;
+	struct {		/* DRS */
+		u32 space;
+		u64 seq;
+		usec_t time;
+	} rcvq_space;
+	u32 rcv_rtt_us;
+	u32 rcv_credit;		/* what we tell the peer (set by the runtime) */
+	u32 ts_recent;		/* peer's ts to echo */
+	bool ack_now, ack_pending, nomem, quickack_mode, pingpong;
+	u32 ack_bytes;		/* received since the last ACK went out */
+	u8 quick_left;
+	struct sack_block dsack;	/* to report; start == end: none */
+	struct sack_block sack_recent[4];	/* most recent ofo blocks first */
+	u32 drops;
+	u32 rx_edge;		/* + 1 for each arrival of readable data */
+
+	usec_t timer[T_COUNT];	/* USEC_NEVER: off */
+	usec_t last_rcv;	/* sign of life */
+	u8 retries, probes, keep_probes, syn_retries;
+	usec_t retrans_stamp;	/* first retransmission of this trouble */
+
+	u64 rng;		/* xorshift, seeded */
+	u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	u64 segs_in, segs_out;
+};
+
+/* ---- life -------------------------------------------------------------- */
+
+struct conn_seed {
+	u64 id;			/* ours, random, not 0 */
+	u64 rng;
+	u16 dgram_max;
+	u8 cc_id;
+};
+
+/* A CLOSED connection over an account that is already open. Queues empty,
+ * buffers and options at their defaults. */
+void conn_init(struct conn *c, const struct conn_seed *seed, usec_t now);
+/* Frees every queue (mem_acct_fini is the caller's). */
+void conn_purge(struct conn *c);
+
+/* ---- calls of the program ---------------------------------------------- */
+
+int conn_connect(struct conn *c, usec_t now);		/* SYN_SENT; -EISCONN, -EALREADY */
+/* Takes up to len bytes. Returns the count; -EAGAIN: no room (nospace or
+ * domwait are set), -EPIPE, -ENOTCONN, or -c->err (once). more: MSG_MORE. */
+ssize_t conn_send(struct conn *c, const void *buf, size_t len, bool more, usec_t now);
+/* Flags of recv(2) that matter here: MSG_PEEK, MSG_TRUNC. -EAGAIN: nothing
+ * yet; 0: end of the stream. */
+ssize_t conn_recv(struct conn *c, void *buf, size_t len, int flags, usec_t now);
+int conn_shutdown(struct conn *c, int how, usec_t now);	/* -ENOTCONN */
+/* The last descriptor is gone (R6.2): FIN or RST; the conn is an orphan. */
+void conn_close(struct conn *c, usec_t now);
+/* Kill: RST to the peer if it may care, err as given (0: none). */
+void conn_abort(struct conn *c, int err, usec_t now);
+/* An ICMP error arrived (errno), or the network refused. */
+void conn_icmp(struct conn *c, int err, usec_t now);
+/* Options changed: nodelay, cork, sndbuf ... : push what may go now. */
+void conn_opts_changed(struct conn *c, usec_t now);
+void conn_set_sndbuf(struct conn *c, u32 val, usec_t now);	/* R3.11 */
+void conn_set_rcvbuf(struct conn *c, u32 val);			/* R4.20 */
+void conn_set_rcvlowat(struct conn *c, s32 val);		/* R4.21 */
+
+/* ---- packets ------------------------------------------------------------ */
+
+/* A received packet: decoded header, payload in place. If the payload lies in
+ * whole pages of the pool that may be taken over, page/npages name them and
+ * conn_input sets *taken when it did. */
+struct rx_pkt {
+	struct wire_hdr h;
+	const u8 *payload;
+	u32 len;
+	u32 page, npages;	/* 0: copy only */
+	bool taken;
+};
+
+/* RFC 9293 3.10.7.4 for a packet whose checksum was right. Hostile input only
+ * bumps a counter. */
+void conn_input(struct conn *c, struct rx_pkt *p, usec_t now);
+/* The receive batch is over: decide about the one acknowledgement. */
+void conn_input_end(struct conn *c, usec_t now);
+
+enum tx_kind { TX_NONE, TX_DATA, TX_RETRANS, TX_ACK, TX_SYN, TX_RST, TX_PROBE };
+
+/* A train of datagrams: all gso_size long but the last. */
+struct tx_batch {
+	enum tx_kind kind;
+	unsigned npkts, gso_size, bytes;
+	int niov;
+	struct iovec iov[TX_BATCH_PKTS * 3 + SEG_FRAGS];
+	u64 seq, end;		/* core's: what conn_sent() commits */
+	bool fin;
+	struct seg *seg;
+	u8 hdr[TX_BATCH_PKTS * WIRE_HDR_DATA_MAX];
+};
+
+/* Builds what may leave now. 1: b is filled; 0: nothing may leave. Changes no
+ * state but the pacing note: a batch that the network refused is simply built
+ * again later. At most max_bytes of datagrams (UDP GSO's limit). */
+int conn_output(struct conn *c, struct tx_batch *b, unsigned max_bytes, usec_t now);
+/* The batch left. */
+void conn_sent(struct conn *c, const struct tx_batch *b, usec_t now);
+
+/* ---- time ---------------------------------------------------------------- */
+
+usec_t conn_deadline(const struct conn *c);	/* USEC_NEVER: none */
+void conn_timeout(struct conn *c, usec_t now);	/* runs every timer that is due */
+
+/* ---- questions ------------------------------------------------------------ */
+
+enum {				/* conn_ready: poll(2) bits by the kernel's rules */
+	READY_IN = 1, READY_OUT = 2, READY_RDHUP = 4, READY_HUP = 8, READY_ERR = 16,
+};
+unsigned conn_ready(const struct conn *c);
+u64 conn_unread(const struct conn *c);		/* FIONREAD */
+u64 conn_outq(const struct conn *c);		/* SIOCOUTQ */
+u64 conn_notsent(const struct conn *c);		/* SIOCOUTQNSD */
+bool conn_finished(const struct conn *c);	/* CLOSED and nothing to send */
+void conn_check(const struct conn *c);		/* asserts the invariants above */
+struct tcp_info;
+void conn_info(const struct conn *c, struct tcp_info *ti, usec_t now);
+
+/* ---- module borders inside the core --------------------------------------- */
+
+/* sender's half (ack.c, recovery.c, rack.c, output.c, timer.c) */
+void snd_ack_received(struct conn *c, const struct wire_hdr *h, u32 len, usec_t now);
+bool snd_memory_free(const struct conn *c);	/* R3.1, wake 0 */
+bool snd_writeable(const struct conn *c);	/* R3.2 */
+void snd_write_space(struct conn *c, usec_t now);	/* R3.7's space check */
+void snd_expand_sndbuf(struct conn *c);		/* R3.9 */
+void snd_established(struct conn *c, usec_t now);
+void snd_queue_fin(struct conn *c, usec_t now);	/* R3.14 */
+void snd_purge(struct conn *c);			/* frees the send queue */
+u32 snd_in_flight(const struct conn *c);	/* datagrams */
+void timer_set(struct conn *c, enum conn_timer t, usec_t when);
+void timer_clear(struct conn *c, enum conn_timer t);
+usec_t timer_rto(const struct conn *c);		/* with back-off */
+
+/* receiver's half (rcvq.c, flow.c, acks.c, input.c, state.c) */
+void rcv_established(struct conn *c, usec_t now);
+void rcv_data(struct conn *c, struct rx_pkt *p, usec_t now);	/* step 7 */
+void rcv_purge(struct conn *c);
+u32 rcv_select_window(struct conn *c);		/* R4.16; commits the offer */
+void rcv_ack_sent(struct conn *c, usec_t now);	/* an ACK left: clear what was owed */
+unsigned rcv_sack_fill(const struct conn *c, struct wire_hdr *h, unsigned max_blocks);
+void conn_set_state(struct conn *c, enum conn_state to, usec_t now);
+/* The connection is dead: err for the program, queues purged, timers off. */
+void conn_done(struct conn *c, int err, usec_t now);
+
+#endif

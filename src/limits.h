@@ -1,0 +1,53 @@
+/*
+ * limits.h - every bound and default of librudp, each with its reason.
+ */
+#ifndef RUDP_LIMITS_H
+#define RUDP_LIMITS_H
+
+enum {
+	/* --- memory ----------------------------------------------------- */
+	PAGE_BYTES = 4096,		/* the quantum, on every machine */
+	UNIT_BYTES = 256,		/* what a sock allots inside its pages */
+	PAGE_UNITS = PAGE_BYTES / UNIT_BYTES,
+	RUN_PAGES_MAX = 16,		/* longest run: one 64 KiB datagram */
+	RUN_UNITS_MAX = RUN_PAGES_MAX * PAGE_UNITS,
+	SOCK_MIN_SNDBUF = 4608,		/* as Linux reports them */
+	SOCK_MIN_RCVBUF = 2304,
+	POOL_PAGES_MIN = 16,		/* one 64 KiB receive buffer */
+	POOL_PAGES_MAX = 512,		/* 32 of them: measured best */
+
+	/* --- the domain object stays below 1 MiB ------------------------ */
+	DOMAIN_ARENAS = 256,
+	DOMAIN_PROCS = 1024,
+	DOMAIN_NAME_MAX = 64,
+
+	/* --- packets ---------------------------------------------------- */
+	WIRE_DGRAM_MAX = 65507,		/* UDP over IPv4 */
+	WIRE_DGRAM_MIN = 1200,		/* what every path must carry */
+	TX_BATCH_PKTS = 64,		/* UDP_MAX_SEGMENTS of older kernels */
+	RX_BATCH_BUFS = 32,		/* recvmmsg: 4 gave 7, 32 gave 12.8 Gbit/s */
+	SACK_BLOCKS_ACK = 16,		/* in a bare acknowledgement */
+	SACK_BLOCKS_DATA = 4,		/* beside data, as with TCP's options */
+
+	/* --- connections ------------------------------------------------ */
+	SYN_RETRIES = 6,		/* tcp_syn_retries: 127 s */
+	RETRIES2 = 15,			/* tcp_retries2 */
+	ORPHAN_RETRIES = 8,
+	COOKIE_LIFE_S = 64,		/* age at which an opening cookie dies */
+	SOMAXCONN_DEFAULT = 4096,
+	ACCEPT_IN_FLIGHT = 16,		/* descriptors in flight are rationed */
+};
+
+/* Times, in microseconds. */
+#define RTO_INIT_US		1000000ULL	/* RFC 6298 2.1 */
+#define RTO_MIN_US		200000ULL	/* Linux; RFC 6298 says 1 s */
+#define RTO_MAX_US		120000000ULL
+#define DELACK_US		40000ULL	/* TCP_DELACK_MIN */
+#define TLP_MIN_US		10000ULL	/* RFC 8985 7.2 leaves it open */
+#define FIN_TIMEOUT_US		60000000ULL
+#define KEEPALIVE_IDLE_US	5000000ULL	/* a user-space peer can vanish */
+#define KEEPALIVE_INTVL_US	1000000ULL
+#define KEEPALIVE_PROBES	8
+#define TICK_US			100000ULL	/* a driver's housekeeping */
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * arena.h - the memory of one process family: two memfds, mapped shared at
+ * one address that the domain handed out, growing in pieces.
+ *
+ *   base ............................ control region (memfd "librudp")
+ *     struct arena                    this header
+ *     sock slots                      SOCK_SLOT bytes each, index 0..
+ *     page table                      16 bytes a page
+ *   base + ARENA_BUF_OFF ............ buffer region (memfd "librudp-buf")
+ *     pages of 4096 bytes             page 0 is never handed out
+ *
+ * The page table is the ground truth. Everything else here (free map, counts)
+ * is a cache that arena_recount() rebuilds from it when the allocator lock's
+ * owner died.
+ *
+ * Locks: `lock` (robust, process-shared) guards page table ownership, the
+ * free map and the counters; it is a leaf lock: nothing else is taken under
+ * it. Unit maps of an owned page are guarded by its owner's sock lock.
+ *
+ * The core and the simulator use arenas over plain anonymous memory
+ * (arena_init_private); the code is the same, only grow() differs.
+ */
+#ifndef RUDP_MEM_ARENA_H
+#define RUDP_MEM_ARENA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base.h"
+#include "limits.h"
+#include "mem/acct.h"
+
+struct domain;
+
+/* One page. `owner`: enum below; a sock's is
+ * valid together with gen. */
+struct page_entry {
+	u32 owner;
+	u32 gen;
+	u32 next;		/* account's chain of partly free pages */
+	u16 used;		/* map of its 16 units */
+	u16 flags;		/* PAGE_TOUCHED: has a block in the memfd */
+};
+static_assert(sizeof(struct page_entry) == 16, "16 bytes a page");
+
+enum { OWNER_FREE = 0, OWNER_POOL = 1, OWNER_SOCK0 = 2 };
+
+struct arena;	/* layout in arena_layout.h: only mem/, rt/ and stat readers */
+
+/* Makes the family's arena: reserves nothing beyond the first piece, takes an
+ * arena slot of `d` (address, accounting). 0 or -errno. Any thread, once. */
+int arena_create(struct arena **ret, struct domain *d);
+
+/* An arena of `pages` buffer pages and `slots` sock slots over anonymous
+ * private memory, for simulator and unit tests. `d` likewise private. */
+int arena_create_private(struct arena **ret, struct domain *d, u32 pages, u32 slots,
+			 size_t slot_size);
+void arena_destroy_private(struct arena *ar);
+
+/* A run of exactly n free pages, first fit from the lowest address (hot in
+ * the cache), owned by owner/gen; the caller has charged them. 0: no address
+ * space or real memory left. */
+u32 arena_take(struct arena *ar, unsigned n, u32 owner, u32 gen);
+/* The same, but whatever run length up to n is to be had at once. */
+u32 arena_take_most(struct arena *ar, unsigned n, unsigned *got, u32 owner, u32 gen);
+/* Gives n pages back; the caller uncharges afterwards. Punches holes as the
+ * credit rules of D8.3 and D8.16 say. */
+void arena_give(struct arena *ar, u32 page, unsigned n);
+/* Changes the owner of n pages (pool to sock and back). */
+void arena_rename(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen);
+
+/* Sock slots: a zeroed slot (its lock initialised once per slot, for ever)
+ * and its generation, or NULL (errno ENFILE: the socket limit). */
+void *arena_slot_get(struct arena *ar, u32 *index, u32 *gen);
+void arena_slot_put(struct arena *ar, u32 index);
+void *arena_slot(struct arena *ar, u32 index);		/* NULL: out of range */
+u32 arena_slots_max(const struct arena *ar);	/* one above the highest ever used */
+
+/* The driver's pool account: receive buffers before their sock is known. */
+struct mem_acct *arena_pool(struct arena *ar);
+/* Pages the pool may hold now: clamp(high / (32 * arenas), 16, 512). */
+unsigned arena_pool_target(const struct arena *ar);
+
+/* A driver's 100 ms tick: give back credit that was not used for a second,
+ * flush it when the domain asks, punch out what exceeds it, level-triggered
+ * look at pressure while the flag is set. */
+void arena_tick(struct arena *ar, usec_t now);
+
+struct domain *arena_domain(const struct arena *ar);
+struct page_entry *arena_page(const struct arena *ar, u32 page);
+void *arena_unit_addr(const struct arena *ar, u32 unit);
+
+/* Rebuilds caches from the page table; corrects the domain by the difference.
+ * Returns the pages corrected. Lock held by the caller or taken inside when
+ * `locked` is false. */
+long arena_recount(struct arena *ar, bool locked);
+
+#endif

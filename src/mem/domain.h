@@ -1,0 +1,123 @@
+/*
+ * domain.h - the accounting group: one POSIX shared-memory object per user and
+ * RUDP_DOMAIN name ("/rudp.<uid>.<name>", mode 0600, below 1 MiB), holding the
+ * limits, the shared counters, the pressure flag, the tables of arenas and of
+ * processes. Everything in it is atomics; there is no lock over the account.
+ * Limits are replaced as one (sequence count), tables by compare-and-swap.
+ *
+ * What is in shared memory is writable by every process of the user: values
+ * are clamped when read, never used as an index unchecked; an absurd counter
+ * triggers an audit, never an abort.
+ */
+#ifndef RUDP_MEM_DOMAIN_H
+#define RUDP_MEM_DOMAIN_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+#include "base.h"
+#include "limits.h"
+
+/* Limits, in the units of the environment variables after parsing. */
+struct mem_limits {
+	u64 mem[3];		/* low, pressure, high; pages */
+	u32 wmem[3];		/* min, default, max; bytes */
+	u32 rmem[3];
+	u32 wmem_max, rmem_max;	/* what setsockopt may ask for; bytes */
+	u32 max_orphans;
+	u32 notsent_lowat;
+	u32 reserve;		/* R of D8.3; 0: by the formula */
+};
+
+enum counter {
+#define COUNTER(name, desc) CNT_##name,
+#include "stat/counters.def"
+#undef COUNTER
+	CNT_COUNT
+};
+
+struct domain_arena {		/* a row of the table of arenas */
+	_Atomic u32 state;	/* 0 free, 1 being made, 2 live, 3 being reaped */
+	_Atomic u32 gen;
+	_Atomic s32 pid;	/* whose event thread holds the memfds ... */
+	_Atomic s32 tid;
+	_Atomic s32 ctl_fd, buf_fd;	/* ... under these numbers */
+	_Atomic u64 start_time;	/* of pid, from /proc: tells a reused pid */
+	u64 base;		/* address, the same for every process */
+	_Atomic s64 charged;	/* pages charged to the domain by this arena,
+				 * credit and pool included */
+	_Atomic s64 credit;
+	_Atomic s64 pool;
+	_Atomic s64 sockets;	/* part of sockets_allocated */
+	_Atomic s64 orphans;
+	_Atomic s64 inuse, timewait;
+};
+
+struct domain_proc {		/* a row of the table of processes */
+	_Atomic s32 pid;	/* 0: free */
+	_Atomic u32 arena;
+	_Atomic u64 start_time;
+	char comm[16];
+};
+
+struct domain {
+	char magic[8];		/* "rudpdom" */
+	u32 version;		/* layout; another one is refused */
+	u32 size;
+	u32 uid;
+	char name[DOMAIN_NAME_MAX];
+	_Atomic u32 ready;	/* set last by the creator */
+
+	_Atomic u32 limits_seq;	/* odd while being written */
+	struct mem_limits limits;
+
+	/* One line of their own each: every charge writes the first. */
+	_Alignas(64) _Atomic s64 memory_allocated;	/* pages */
+	_Alignas(64) _Atomic s64 sockets_allocated;
+	_Alignas(64) _Atomic u64 pressure_since;	/* ms; 0: clear */
+	_Atomic u32 flush;	/* credit is to be given back */
+	_Alignas(64) _Atomic u64 counters[CNT_COUNT];
+
+	struct domain_arena arenas[DOMAIN_ARENAS];
+	struct domain_proc procs[DOMAIN_PROCS];
+};
+static_assert(sizeof(struct domain) < 1024 * 1024, "the domain is small");
+
+/* Attaches the domain `name` of this user, making it with `want` (NULL:
+ * defaults from memory, D8.17) when it is not there; when it is there and
+ * `explicit` is set, `want` replaces its limits. Dead processes' arenas are
+ * reaped on the way. 0; -errno when there is no shared memory to be had (the
+ * caller falls back to domain_private). Any thread. */
+int domain_attach(struct domain **ret, const char *name, const struct mem_limits *want,
+		  bool explicit);
+/* One of the process's own, over anonymous memory: simulator, tests, and the
+ * fallback. */
+struct domain *domain_private(const struct mem_limits *want);
+void domain_detach(struct domain *d);
+/* Read-only, never made: for rudpstat. */
+int domain_open(struct domain **ret, const char *name);
+
+/* Defaults for a machine with `m` pages usable for buffers (R1.3, R1.4). */
+void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes);
+/* M of R1.3 and D8.17: MemTotal and every cgroup limit above us. */
+u64 mem_available_pages(u64 *total_bytes);
+/* Checks D8.14: NULL, or a static text that says what is wrong. */
+const char *mem_limits_check(const struct mem_limits *l);
+/* "low pressure high" in pages, or bytes with K, M, G; "min default max" in
+ * bytes or K, M, G. False: malformed, the output is untouched. */
+bool mem_parse_mem(const char *s, u64 out_pages[3]);
+bool mem_parse_bytes3(const char *s, u32 out[3]);
+
+void domain_limits(const struct domain *d, struct mem_limits *out);	/* a whole */
+int domain_set_limits(struct domain *d, const struct mem_limits *l);	/* -EINVAL */
+
+/* The account. All atomic, any thread. */
+s64 domain_allocated(const struct domain *d);		/* never below 0 */
+void domain_enter_pressure(struct domain *d);		/* R2.9 */
+void domain_leave_pressure(struct domain *d);
+bool domain_under_pressure(const struct domain *d);
+void domain_count(struct domain *d, enum counter c, u64 n);
+
+/* Gives back what dead arenas held (D8.9); pages returned. */
+long domain_reap(struct domain *d);
+
+#endif
