@@ -13,6 +13,7 @@ enum {
 	RUN_UNITS_MAX = RUN_PAGES_MAX * PAGE_UNITS,
 	SOCK_MIN_SNDBUF = 4608,		/* as Linux reports them */
 	SOCK_MIN_RCVBUF = 2304,
+	SOCK_SLOT = 2048,		/* a sock's control block in the arena */
 	POOL_PAGES_MIN = 16,		/* one 64 KiB receive buffer */
 	POOL_PAGES_MAX = 512,		/* 32 of them: measured best */
 

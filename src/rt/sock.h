@@ -1,0 +1,188 @@
+/*
+ * sock.h - stream sockets over the runtime, shaped like the socket calls. The
+ * preload layer maps descriptors to socks and calls these; they return -errno
+ * and never touch errno.
+ *
+ * A sock lives in a slot of the family's arena. `fd` is the program's
+ * descriptor of it, the mirror's app end, in the calling process.
+ *
+ * Locks. sk->lock (robust, process-shared) guards everything in the sock that
+ * is not marked otherwise. Order: sock lock -> another sock's lock never;
+ * sock lock -> pool lock -> arena lock. No lock is held over anything that
+ * waits. Whoever holds a sock's lock when packets, timers or closes come for
+ * it finds them noted (backlog, pending) and runs them at unlock.
+ *
+ * The mirror. Under the lock, `m` says what the app end shows. Any holder may
+ * put the plug in or drain tokens (that needs the app end); only the driver
+ * writes tokens, pulls the plug, shows FIN, HUP and errors (that needs the
+ * owner end). A holder that is not the driver and leaves the mirror different
+ * from conn_ready() puts the sock on the driver's attention list.
+ *
+ * Lifetime. The slot is freed by the driver alone (fresh socks, which no
+ * driver knows: by the last close), when the app end is gone everywhere, the
+ * connection has finished, and no accepted connection uses its port. `gen`
+ * changes when the slot is freed: a lock taken on an old reference notices.
+ */
+#ifndef RUDP_RT_SOCK_H
+#define RUDP_RT_SOCK_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include "base.h"
+#include "core/conn.h"
+#include "core/open.h"
+
+union sock_addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+enum sock_kind { SK_FREE, SK_FRESH, SK_CONN, SK_LISTENER, SK_RELAY };
+
+enum sock_pending {		/* notes for whoever holds the lock */
+	PEND_TIMER = 1,		/* a deadline passed */
+	PEND_HUP = 2,		/* the app end is gone everywhere */
+	PEND_ICMP = 4,		/* icmp_err holds the errno */
+	PEND_TX = 8,		/* the UDP socket takes datagrams again */
+};
+
+/* One received UDP buffer: a datagram, or a GRO train of equal ones. Lives in
+ * the driver's shared slot; its bytes in 16 pages of the pool. */
+struct rxbuf {
+	_Atomic(struct rxbuf *) next;	/* on a sock's backlog */
+	u32 unit;		/* of the pool; MEM_NONE: pages were taken over */
+	u32 len;
+	u16 gso;		/* bytes of each datagram; 0: one datagram */
+	_Atomic u16 busy;	/* parked; cleared by who ran it */
+};
+
+struct mirror {			/* what the app end shows */
+	u32 tokens;		/* bytes in the app end's queue */
+	u32 edge;		/* conn's rx_edge that was shown */
+	bool paired;		/* it has an owner end */
+	bool plugged, fin, hup, err;
+};
+
+struct port {			/* one kernel UDP socket */
+	int app_fd;		/* in the program's table, top of the range; -1 */
+	int drv_fd;		/* in the driver's table; -1 */
+	bool connected, wildcard, v4;
+	u32 capacity;		/* bytes its receive queue can hold */
+	u32 refs;		/* socks that use it, the owner included (driver) */
+	_Atomic u32 active;	/* connections that sent to it lately */
+};
+
+struct sock {
+	pthread_mutex_t lock;
+	_Atomic u32 gen;
+	u32 index;
+	_Atomic u32 kind;	/* enum sock_kind; changes under the lock */
+	_Atomic u32 pending;	/* enum sock_pending */
+	_Atomic(struct rxbuf *) backlog;
+	_Atomic u32 backlog_len;
+	_Atomic u32 attn;	/* on the attention list */
+	_Atomic u32 attn_next;	/* index + 1 of the next on it */
+	_Atomic u64 deadline;	/* conn_deadline at the last unlock */
+	_Atomic u64 timer_at;	/* when the driver will look; <= deadline, or attn */
+	_Atomic u32 stale;	/* the app end is gone everywhere */
+	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
+	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
+	_Atomic u32 et;		/* is or was in an edge-triggered set */
+
+	/* what the program chose; atomics: read without the lock */
+	_Atomic u32 nonblock;
+	u64 rcvtimeo_us, sndtimeo_us;	/* 0: for ever */
+	int family, type, protocol;
+	bool reuseaddr, reuseport, v6only, bound, port_given;
+	bool accepted;		/* a program has taken it from accept() */
+	bool connect_started;	/* EINPROGRESS was returned */
+	bool closing;		/* conn_close was done */
+	struct mirror m;
+	int owner_fd;		/* driver's table; -1 */
+	int tomb_fd;
+
+	union sock_addr local, peer;
+	socklen_t addr_len;
+	u32 port_index;		/* sock whose port carries us */
+	struct port port;	/* when port_index == index */
+
+	/* listener */
+	struct listener_key key;
+	u32 backlog_max, qlen, in_flight;
+	u32 accept_head, accept_tail;	/* waiting socks, index + 1 */
+	u32 accept_next;
+	u32 listener;		/* index + 1 of who will hand us out */
+	_Atomic u32 taken;	/* accepts done, for the driver to refill */
+
+	s32 opt_values[24];	/* options that are stored and returned only */
+	struct conn conn;
+};
+static_assert(sizeof(struct sock) <= SOCK_SLOT, "a sock fits its slot");
+
+/* ---- process-wide ------------------------------------------------------- */
+
+/* Reads RUDP_* once. A malformed one: one line on standard error, exit 78. */
+void rt_init_env(void);
+/* The calling thread is the driver, or inside the runtime: its libc calls must
+ * go straight to the kernel. */
+extern TLS_IE int rt_bypass;
+/* Is this descriptor one of the runtime's own (program's table)? */
+bool rt_fd_protected(int fd);
+/* Clears the way for the program's own use of number fd (dup2): ours moves. */
+int rt_fd_move(int fd);
+/* At exit: what is unsent or unfinished goes on being driven. */
+void rt_exit(void);
+
+/* ---- calls ---------------------------------------------------------------- */
+
+/* A reference as the descriptor table keeps it. */
+struct sock_ref {
+	struct sock *sk;
+	u32 gen;
+};
+
+bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
+
+/* type carries SOCK_NONBLOCK and SOCK_CLOEXEC; returns the descriptor. */
+int sock_socket(int family, int type, int protocol, struct sock_ref *ret);
+int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
+int sock_listen(struct sock_ref *r, int fd, int backlog);
+/* Returns the new descriptor. sa may be NULL. flags of accept4. */
+int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
+		struct sock_ref *ret);
+int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
+/* MSG_NOSIGNAL absent and -EPIPE: the caller raises SIGPIPE. */
+ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
+/* Fills msg_namelen (0), msg_controllen (0), msg_flags. */
+ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags);
+int sock_shutdown(struct sock_ref *r, int fd, int how);
+/* The program closes fd, one of possibly many references. Closes the real
+ * descriptor too. */
+int sock_close(struct sock_ref *r, int fd);
+int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, bool peer);
+int sock_set_nonblock(struct sock_ref *r, bool on);	/* the caller sets the real flag */
+void sock_edge_triggered(struct sock_ref *r);		/* epoll_ctl with EPOLLET */
+/* Switches to relay mode: from now on the descriptor is an ordinary stream
+ * and calls on it go straight to the kernel. 0 or -errno. */
+int sock_relay(struct sock_ref *r, int fd);
+
+/* sockopt.c */
+int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, socklen_t *len);
+int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void *val,
+		    socklen_t len);
+int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg);	/* -ENOIOCTLCMD (515): pass on */
+
+/* ---- for the files of the runtime (and sockopt.c) -------------------------- */
+
+/* Locks the sock of a reference; -EBADF: it is gone. Handles a dead holder. */
+int sock_lock(struct sock_ref *r);
+/* Settles (sends, timer, mirror, wake-ups), runs what was noted, unlocks.
+ * fd: the app end in this process, or -1 if the caller has none. */
+void sock_unlock(struct sock *sk, int fd);
+usec_t rt_now(void);
+
+#endif
