@@ -1,0 +1,1 @@
+# rudpstat and rudp-run.

@@ -1,0 +1,1 @@
+# The same program over kernel TCP and over librudp.

@@ -1,0 +1,1 @@
+# Real programs over librudp.
