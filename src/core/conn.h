@@ -118,6 +118,17 @@ enum conn_timer {		/* a deadline each; conn_deadline is the least */
 	T_COUNT
 };
 
+enum probe_due {
+	PROBE_TLP = 1,		/* tail loss probe: new data or the last segment */
+	PROBE_WND = 2,		/* R4.23: what fits the window, else an empty packet */
+	PROBE_KEEP = 4,		/* keepalive */
+};
+
+enum tx_why {			/* why no more data leaves */
+	WHY_NONE, WHY_EMPTY, WHY_STATE, WHY_NOMEM, WHY_CWND, WHY_WND, WHY_CREDIT,
+	WHY_NAGLE, WHY_MEM,
+};
+
 /* What the program and the runtime choose; set before connect or inherited. */
 struct conn_opts {
 	bool nodelay, cork, keepalive, quickack, nonagle_push;
@@ -168,11 +179,19 @@ struct conn {
 	u32 flight_bytes;	/* snd_nxt - snd_una less SACKed, for `credit` */
 	u64 push_seq;		/* data up to here must not wait for Nagle */
 	u64 snd_sml;		/* end of the last small packet (Minshall) */
+	bool snd_more;		/* the last send said MSG_MORE: corked until the next */
+	u32 ack_ts;		/* peer's ts in the newest ACK: orders NOMEM and wnd */
+	struct list *rtx_hint;	/* nothing to retransmit before it; NULL: unknown */
+	u32 rtx_pending;	/* LOST and not yet retransmitted, datagrams */
+	u8 probe_due;		/* enum probe_due: timers ask conn_output for these */
+	u8 why_blocked;		/* enum tx_why: conn_output's last first no */
 
 	u32 cwnd, ssthresh, prior_cwnd, prior_ssthresh, cwnd_cnt;	/* datagrams */
 	u32 cwnd_used;
 	usec_t cwnd_stamp, last_send;
 	bool cwnd_limited;
+	u32 max_packets_out;	/* most in flight in this window of data, which */
+	u64 cwnd_usage_seq;	/* ends here (RFC 7661: was cwnd used?) */
 	enum ca_state ca_state;
 	u64 high_seq;		/* recovery point */
 	u64 undo_marker;
@@ -188,6 +207,7 @@ struct conn {
 
 	bool nospace;		/* SOCK_NOSPACE */
 	bool domwait;		/* D8.6: the domain refused; T_DOMWAIT ends it */
+	usec_t domwait_until;	/* at the latest then; T_DOMWAIT looks on each tick */
 
 	/* --- receiving --------------------------------------------------- */
 	u64 rcv_nxt, rcv_wup, copied_seq;
@@ -288,6 +308,8 @@ struct tx_batch {
 	struct iovec iov[TX_BATCH_PKTS * 3 + SEG_FRAGS];
 	u64 seq, end;		/* core's: what conn_sent() commits */
 	bool fin;
+	bool acks;		/* carries every acknowledgement that was owed */
+	u32 mss;		/* payload of a full datagram of the train */
 	struct seg *seg;
 	u8 hdr[TX_BATCH_PKTS * WIRE_HDR_DATA_MAX];
 };

@@ -19,7 +19,7 @@ enum { SEG_FRAGS = 9 };
 
 enum seg_flags {
 	SEG_SACKED = 1,		/* peer has it, out of order */
-	SEG_LOST = 2,		/* deemed lost, not yet retransmitted */
+	SEG_LOST = 2,		/* deemed lost (stays set while RETRANS is in flight) */
 	SEG_RETRANS = 4,	/* its last retransmission is in flight */
 	SEG_EVER_RETRANS = 8,	/* RTT samples of it are ambiguous without ts */
 	SEG_FIN = 16,		/* carries FIN after its last byte */
@@ -48,7 +48,8 @@ struct seg {
 	u32 unit;		/* our own descriptor */
 	u16 pcount;		/* datagrams of its last transmission */
 	u16 dir;		/* enum mem_dir */
-	u32 pad[4];
+	u32 mss;		/* payload of a full datagram of it */
+	u32 pad[3];
 	struct seg_frag frag[SEG_FRAGS];
 };
 static_assert(sizeof(struct seg) <= UNIT_BYTES, "a descriptor is one unit");
@@ -70,7 +71,8 @@ bool seg_full(const struct seg *s);
  * the same flags (FIN and PSH move to it). 0 < at < len. NULL: no descriptor
  * to be had (it is forced: only real shortage). */
 struct seg *seg_split(struct mem_acct *a, struct seg *s, u32 at);
-/* Drops the first n bytes (n < len); units wholly in front are freed. */
+/* Drops the first n bytes (n < len; n == len if FIN remains); units wholly in
+ * front are freed. */
 void seg_trim_head(struct mem_acct *a, struct seg *s, u32 n);
 void seg_trim_tail(struct mem_acct *a, struct seg *s, u32 new_len);
 /* Copies out [off, off+len). */
