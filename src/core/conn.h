@@ -41,7 +41,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 #include "mem/acct.h"
 #include "core/seg.h"
 #include "core/wire.h"

@@ -29,7 +29,7 @@
 #define RUDP_CORE_WIRE_H
 
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 
 enum {
 	WIRE_VERSION = 1,

@@ -27,7 +27,7 @@
 #define RUDP_MEM_ACCT_H
 
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 
 struct arena;
 

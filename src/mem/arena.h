@@ -26,7 +26,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 #include "mem/acct.h"
 
 struct domain;

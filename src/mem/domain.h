@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 
 /* Limits, in the units of the environment variables after parsing. */
 struct mem_limits {

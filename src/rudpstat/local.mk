@@ -1,1 +1,1 @@
-# rudpstat and rudp-run.
+# What users run: rudpstat reads a domain, rudp-run starts a program in one.

@@ -1,8 +1,8 @@
 /*
- * limits.h - every bound and default of librudp, each with its reason.
+ * bounds.h - every bound and default of librudp, each with its reason.
  */
-#ifndef RUDP_LIMITS_H
-#define RUDP_LIMITS_H
+#ifndef RUDP_BOUNDS_H
+#define RUDP_BOUNDS_H
 
 enum {
 	/* --- memory ----------------------------------------------------- */
