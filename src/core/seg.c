@@ -112,9 +112,7 @@ u32 seg_append(struct mem_acct *a, struct seg *s, const void *src, u32 len, u32 
 
 bool seg_full(const struct seg *s)
 {
-	const struct seg_frag *f = &s->frag[SEG_FRAGS - 1];
-
-	return s->nfrags == SEG_FRAGS && !tail_room(s) && f->units >= RUN_UNITS_MAX;
+	return s->nfrags == SEG_FRAGS && !tail_room(s);
 }
 
 /* Cuts frag f after its first k bytes (0 < k < len); the rest goes to `rest`. */
