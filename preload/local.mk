@@ -1,7 +1,32 @@
 # librudp.so: the libc calls of a program, mapped to socks.
+#
+# -fexceptions: a thread that is cancelled inside a wrapper takes its pin back.
+# No fortified headers: they would define functions that we define.
 lib_LTLIBRARIES += %reldir%/librudp.la
-%canon_reldir%_librudp_la_SOURCES =
+%canon_reldir%_librudp_la_SOURCES = \
+	%reldir%/calls.def \
+	%reldir%/epoll.c \
+	%reldir%/fd.c \
+	%reldir%/fdtab.c %reldir%/fdtab.h \
+	%reldir%/init.c \
+	%reldir%/libc.c %reldir%/libc.h \
+	%reldir%/msg.c \
+	%reldir%/opt.c \
+	%reldir%/poll.c \
+	%reldir%/proc.c \
+	%reldir%/rw.c \
+	%reldir%/socket.c \
+	%reldir%/stdio.c \
+	%reldir%/wrap.h \
+	%reldir%/xfer.c
+%canon_reldir%_librudp_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) -U_FORTIFY_SOURCE
+%canon_reldir%_librudp_la_CFLAGS = $(AM_CFLAGS) -fexceptions
 %canon_reldir%_librudp_la_LIBADD = \
 	src/rt/librt.la src/core/libcore.la src/mem/libmem.la \
 	$(EV_LIBS) $(PTHREAD_LIBS)
-%canon_reldir%_librudp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
+%canon_reldir%_librudp_la_LDFLAGS = $(AM_LDFLAGS) $(RUDP_DEFS) \
+	-module -avoid-version -shared \
+	-Wl,--version-script=$(srcdir)/%reldir%/librudp.map
+%canon_reldir%_librudp_la_DEPENDENCIES = \
+	src/rt/librt.la src/core/libcore.la src/mem/libmem.la %reldir%/librudp.map
+EXTRA_DIST += %reldir%/librudp.map

@@ -1,0 +1,205 @@
+/* fdtab.c - the table of descriptors. */
+#include <errno.h>
+#include <sys/mman.h>
+#include "preload/fdtab.h"
+#include "preload/libc.h"
+#include "rt/sys.h"
+
+#define FD_CLOSING	0x80000000u	/* closed; the placeholder is there */
+#define FD_PINS		0x7fffffffu
+
+_Atomic(struct fd_entry *) fd_chunks[FD_CHUNKS];
+static _Atomic bool active;
+
+bool fd_active(void)
+{
+	return atomic_load_explicit(&active, memory_order_relaxed);
+}
+
+static struct fd_entry *chunk_get(int i)
+{
+	struct fd_entry *c = atomic_load_explicit(&fd_chunks[i], memory_order_acquire);
+	size_t bytes = FD_CHUNK * sizeof(*c);
+
+	if (c)
+		return c;
+	struct fd_entry *fresh = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fresh == MAP_FAILED)
+		return NULL;
+	if (atomic_compare_exchange_strong(&fd_chunks[i], &c, fresh))
+		return fresh;
+	munmap(fresh, bytes);		/* another thread was faster */
+	return c;
+}
+
+int fd_set_sock(int fd, const struct sock_ref *r)
+{
+	struct fd_entry *chunk;
+
+	if ((unsigned)fd >= FD_CHUNKS * FD_CHUNK)
+		return -EMFILE;
+	chunk = chunk_get(fd >> FD_CHUNK_BITS);
+	if (!chunk)
+		return -ENOMEM;
+
+	/* What an earlier owner of the number left behind is void: its file is
+	 * closed, or the kernel would not have given us the number. */
+	struct fd_entry *e = &chunk[fd & (FD_CHUNK - 1)];
+
+	atomic_store_explicit(&e->state, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->gen, r->gen, memory_order_relaxed);
+	atomic_store_explicit(&e->sk, r->sk, memory_order_release);
+	atomic_store_explicit(&active, true, memory_order_relaxed);
+	return 0;
+}
+
+void fd_forget(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+
+	if (e && atomic_load_explicit(&e->sk, memory_order_relaxed))
+		atomic_store_explicit(&e->sk, NULL, memory_order_release);
+}
+
+/* Takes a pin back. Whoever takes the last one of a closed number closes the
+ * placeholder. Pins below zero (fork in a signal handler) are ignored. */
+static void unpin(int fd, struct fd_entry *e)
+{
+	u32 s = atomic_load_explicit(&e->state, memory_order_relaxed);
+	u32 next;
+
+	do {
+		if (!(s & FD_PINS))
+			return;
+		next = s - 1;
+		if (next == FD_CLOSING)
+			next = 0;
+	} while (!atomic_compare_exchange_weak(&e->state, &s, next));
+	if (s == (FD_CLOSING | 1))
+		sys_close(fd);
+}
+
+bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
+{
+	if (rt_bypass)
+		return false;
+	if (atomic_fetch_add(&e->state, 1) & FD_CLOSING)
+		goto out_unpin;
+	u->ref.sk = atomic_load_explicit(&e->sk, memory_order_acquire);
+	u->ref.gen = atomic_load_explicit(&e->gen, memory_order_relaxed);
+	if (!u->ref.sk)
+		goto out_unpin;
+	if (unlikely(sock_stale(&u->ref))) {	/* closed behind our back */
+		struct sock *sk = u->ref.sk;
+
+		atomic_compare_exchange_strong(&e->sk, &sk, NULL);
+		goto out_unpin;
+	}
+	u->entry = e;
+	u->fd = fd;
+	return true;
+out_unpin:
+	unpin(fd, e);
+	return false;
+}
+
+void fd_put(struct fd_use *u)
+{
+	if (!u->entry)
+		return;
+	unpin(u->fd, u->entry);
+	u->entry = NULL;
+}
+
+bool fd_shared(const struct fd_use *u)
+{
+	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
+		struct fd_entry *e = fd_entry(fd);
+
+		if (fd != u->fd && e->sk == u->ref.sk && e->gen == u->ref.gen)
+			return true;
+	}
+	return false;
+}
+
+/* The last close of a sock that no driver knows frees it; where another
+ * number shares it, this is not the last. */
+static int close_ours(struct fd_use *u, int fd, bool shared)
+{
+	if (shared)
+		return sys_close(fd);
+	return sock_close(&u->ref, fd);
+}
+
+/* Puts the placeholder where the file was. The number the file has now, or
+ * -errno: nothing changed. */
+static int put_placeholder(int fd)
+{
+	int file = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int holder, ret;
+
+	if (file < 0)
+		return file;
+	holder = (int)sys_call6(SYS_openat, AT_FDCWD, (long)"/", O_PATH | O_CLOEXEC, 0, 0, 0);
+	ret = holder < 0 ? holder : (int)sys_call6(SYS_dup3, holder, fd, O_CLOEXEC, 0, 0, 0);
+	if (holder >= 0)
+		sys_close(holder);
+	if (ret >= 0)
+		return file;
+	sys_close(file);
+	return ret;
+}
+
+int fd_close(struct fd_use *u)
+{
+	struct fd_entry *e = u->entry;
+	u32 only_mine = FD_CLOSING | 1;
+	bool shared;
+	int file;
+
+	if (atomic_fetch_or(&e->state, FD_CLOSING) & FD_CLOSING)
+		return -EBADF;
+	shared = atomic_load_explicit(&u->ref.sk->kind, memory_order_relaxed) == SK_FRESH &&
+		 fd_shared(u);
+	/* Before the number is free, or its next owner's entry would be hit. */
+	atomic_store_explicit(&e->sk, NULL, memory_order_release);
+	if (atomic_compare_exchange_strong(&e->state, &only_mine, 0)) {
+		u->entry = NULL;
+		return close_ours(u, u->fd, shared);
+	}
+
+	/* Others are inside a call on it. */
+	file = put_placeholder(u->fd);
+	if (file < 0)
+		return 0;		/* then it is closed by the last unpin */
+	return close_ours(u, file, shared);
+}
+
+int fd_next(int from)
+{
+	for (int i = from >> FD_CHUNK_BITS; i < FD_CHUNKS; i++) {
+		struct fd_entry *c = atomic_load_explicit(&fd_chunks[i], memory_order_acquire);
+		int j = i == from >> FD_CHUNK_BITS ? from & (FD_CHUNK - 1) : 0;
+
+		for (; c && j < FD_CHUNK; j++)
+			if (atomic_load_explicit(&c[j].sk, memory_order_relaxed))
+				return i * FD_CHUNK + j;
+	}
+	return -1;
+}
+
+/* The other threads of the parent are not here to take their pins back. */
+void fd_after_fork(void)
+{
+	for (int i = 0; i < FD_CHUNKS; i++) {
+		struct fd_entry *c = fd_chunks[i];
+
+		for (int j = 0; c && j < FD_CHUNK; j++) {
+			u32 s = atomic_exchange(&c[j].state, 0);
+
+			if (s & FD_CLOSING)
+				sys_close(i * FD_CHUNK + j);
+		}
+	}
+}

@@ -1,0 +1,89 @@
+/*
+ * fdtab.h - which descriptors of this process are ours: number -> sock.
+ *
+ * A look-up is a load when the number is not ours. A use pins the entry:
+ *
+ *     FD_USE(u);
+ *
+ *     if (!fd_get(fd, &u))
+ *             return LIBC(shutdown)(fd, how);
+ *     return result(sock_shutdown(&u.ref, fd, how));
+ *
+ * and the pin goes when u leaves its scope, also when the thread is cancelled.
+ * While a number is pinned nobody gets it for another file: a close() that
+ * meets a pin closes the file, but leaves a placeholder in its place, on which
+ * everything fails with EBADF; the last unpin closes that.
+ *
+ * A pin that is lost (siglongjmp out of a call) costs the number, not the
+ * connection.
+ */
+#ifndef RUDP_PRELOAD_FDTAB_H
+#define RUDP_PRELOAD_FDTAB_H
+
+#include "rt/sock.h"
+
+enum { FD_CHUNK_BITS = 10, FD_CHUNK = 1 << FD_CHUNK_BITS, FD_CHUNKS = 1024 };
+
+struct fd_entry {
+	_Atomic(struct sock *) sk;	/* NULL: not ours */
+	_Atomic u32 gen;		/* the sock's, see struct sock_ref */
+	_Atomic u32 state;		/* pins, and FD_CLOSING */
+};
+
+struct fd_use {
+	struct sock_ref ref;
+	struct fd_entry *entry;		/* NULL: no pin held */
+	int fd;
+};
+
+#define FD_USE(u) struct fd_use u __attribute__((cleanup(fd_put))) = { .entry = NULL }
+
+extern _Atomic(struct fd_entry *) fd_chunks[FD_CHUNKS];
+
+bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u);
+void fd_put(struct fd_use *u);
+
+static inline struct fd_entry *fd_entry(int fd)
+{
+	struct fd_entry *chunk;
+
+	if (unlikely((unsigned)fd >= FD_CHUNKS * FD_CHUNK))
+		return NULL;
+	chunk = atomic_load_explicit(&fd_chunks[fd >> FD_CHUNK_BITS], memory_order_acquire);
+	return chunk ? &chunk[fd & (FD_CHUNK - 1)] : NULL;
+}
+
+/* Pins fd. False: not ours (or not for this caller, see rt_bypass). */
+static inline bool fd_get(int fd, struct fd_use *u)
+{
+	struct fd_entry *e = fd_entry(fd);
+
+	if (likely(!e || !atomic_load_explicit(&e->sk, memory_order_relaxed)))
+		return false;
+	return fd_pin(fd, e, u);
+}
+
+/* The same, but false for a relay: its bytes are the kernel's business. */
+static inline bool fd_get_stream(int fd, struct fd_use *u)
+{
+	return fd_get(fd, u) && atomic_load_explicit(&u->ref.sk->kind,
+						     memory_order_relaxed) != SK_RELAY;
+}
+
+/* fd is a descriptor of r's sock from now on. 0 or -ENOMEM, -EMFILE. */
+int fd_set_sock(int fd, const struct sock_ref *r);
+/* fd is not ours any more; nothing is closed. */
+void fd_forget(int fd);
+/* close() of a descriptor of ours. 0 or -errno. Drops the pin. */
+int fd_close(struct fd_use *u);
+/* The lowest number >= from that is ours; -1: none. */
+int fd_next(int from);
+/* Does another number refer to the same sock? */
+bool fd_shared(const struct fd_use *u);
+/* Any entry at all, ever? */
+bool fd_active(void);
+
+/* fork: what the child has to forget. */
+void fd_after_fork(void);
+
+#endif

@@ -1,0 +1,211 @@
+/* msg.c - the send and recv family. */
+#include <limits.h>
+#include "preload/wrap.h"
+#include "rt/sys.h"
+
+ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags)
+{
+	struct msghdr msg = {
+		.msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)n,
+	};
+
+	return sock_sendmsg(&u->ref, u->fd, &msg, flags);
+}
+
+ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags)
+{
+	struct msghdr msg = {
+		.msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)n,
+	};
+
+	return sock_recvmsg(&u->ref, u->fd, &msg, flags);
+}
+
+ssize_t msg_send_result(ssize_t ret, int flags)
+{
+	if (unlikely(ret == -EPIPE) && !(flags & MSG_NOSIGNAL))
+		sys_call6(SYS_tgkill, getpid(), sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0),
+			  SIGPIPE, 0, 0, 0);
+	return result(ret);
+}
+
+ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(send)(fd, buf, len, flags);
+	return msg_send_result(msg_send(&u, &iov, 1, flags), flags);
+}
+
+ssize_t __send(int, const void *, size_t, int) ALIAS(send);
+
+/* TCP ignores the address of a send, but for MSG_FASTOPEN's, which opens. */
+static ssize_t send_msghdr(struct fd_use *u, const struct msghdr *msg, int flags)
+{
+	if (flags & MSG_FASTOPEN) {
+		if (msg->msg_name) {
+			int ret = sock_connect(&u->ref, u->fd, msg->msg_name, msg->msg_namelen);
+
+			if (ret < 0)
+				return ret;
+		}
+		flags &= ~MSG_FASTOPEN;
+	}
+	return sock_sendmsg(&u->ref, u->fd, msg, flags);
+}
+
+ssize_t sendto(int fd, const void *buf, size_t len, int flags,
+	       __CONST_SOCKADDR_ARG to, socklen_t tolen)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct msghdr msg = {
+		.msg_name = (void *)(uintptr_t)to.__sockaddr__,
+		.msg_namelen = tolen,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+	};
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(sendto)(fd, buf, len, flags, to, tolen);
+	return msg_send_result(send_msghdr(&u, &msg, flags), flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(sendmsg)(fd, msg, flags);
+	if (msg->msg_iovlen > IOV_MAX)
+		return result(-EMSGSIZE);
+	return msg_send_result(send_msghdr(&u, msg, flags), flags);
+}
+
+/* An error after the first message is kept for the next call: the kernel
+ * drops it too. */
+int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	ssize_t ret = 0;
+	unsigned int i;
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(sendmmsg)(fd, vec, n, flags);
+	for (i = 0; i < n && i < IOV_MAX; i++) {
+		ret = send_msghdr(&u, &vec[i].msg_hdr, flags);
+		if (ret < 0)
+			break;
+		vec[i].msg_len = (unsigned int)ret;
+	}
+	return i ? (int)i : (int)msg_send_result(ret, flags);
+}
+
+ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct iovec iov = { buf, len };
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(recv)(fd, buf, len, flags);
+	return result(msg_recv(&u, &iov, 1, flags));
+}
+
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buflen, int flags)
+{
+	struct iovec iov = { buf, len };
+	FD_USE(u);
+
+	if (len > buflen || !fd_get_stream(fd, &u))
+		return LIBC(__recv_chk)(fd, buf, len, buflen, flags);
+	return result(msg_recv(&u, &iov, 1, flags));
+}
+
+/* A stream has no source address: the length becomes 0. */
+static ssize_t do_recvfrom(struct fd_use *u, struct iovec *iov, int flags,
+			   struct sockaddr *from, socklen_t *fromlen)
+{
+	ssize_t ret = msg_recv(u, iov, 1, flags);
+
+	if (ret >= 0 && from && fromlen)
+		*fromlen = 0;
+	return result(ret);
+}
+
+ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
+		 __SOCKADDR_ARG from, socklen_t *fromlen)
+{
+	struct iovec iov = { buf, len };
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(recvfrom)(fd, buf, len, flags, from, fromlen);
+	return do_recvfrom(&u, &iov, flags, from.__sockaddr__, fromlen);
+}
+
+ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buflen, int flags,
+		       __SOCKADDR_ARG from, socklen_t *fromlen)
+{
+	struct iovec iov = { buf, len };
+	FD_USE(u);
+
+	if (len > buflen || !fd_get_stream(fd, &u))
+		return LIBC(__recvfrom_chk)(fd, buf, len, buflen, flags, from, fromlen);
+	return do_recvfrom(&u, &iov, flags, from.__sockaddr__, fromlen);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(recvmsg)(fd, msg, flags);
+	if (msg->msg_iovlen > IOV_MAX)
+		return result(-EMSGSIZE);
+	return result(sock_recvmsg(&u.ref, fd, msg, flags));
+}
+
+/* Is the time up that recvmmsg() was given? What is left goes to *timeout. */
+static bool time_is_up(struct timespec *timeout, usec_t end)
+{
+	usec_t now = rt_now();
+	usec_t left = now < end ? end - now : 0;
+
+	timeout->tv_sec = (time_t)(left / USEC_PER_SEC);
+	timeout->tv_nsec = (long)(left % USEC_PER_SEC * 1000);
+	return left == 0;
+}
+
+/* As in Linux the timeout is looked at after each message only. */
+int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+{
+	usec_t end = 0;
+	ssize_t ret = 0;
+	unsigned int i;
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return LIBC(recvmmsg)(fd, vec, n, flags, timeout);
+	if (timeout && (timeout->tv_sec < 0 || (unsigned long)timeout->tv_nsec >= 1000000000UL))
+		return (int)result(-EINVAL);
+	if (timeout)
+		end = rt_now() + (usec_t)timeout->tv_sec * USEC_PER_SEC +
+		      (usec_t)timeout->tv_nsec / 1000;
+	for (i = 0; i < n && i < IOV_MAX; i++) {
+		ret = sock_recvmsg(&u.ref, fd, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (ret < 0)
+			break;
+		vec[i].msg_len = (unsigned int)ret;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (timeout && time_is_up(timeout, end)) {
+			i++;
+			break;
+		}
+	}
+	return i ? (int)i : (int)result(ret);
+}

@@ -1,0 +1,308 @@
+/*
+ * proc.c - processes: fork, exec and their kin, exit; and syscall(), by which
+ * some programs reach calls that are wrapped here.
+ */
+#include <pthread.h>
+#include <sys/mman.h>
+#include "preload/wrap.h"
+#include "rt/sys.h"
+
+/* ---- which process is this? ------------------------------------------------ */
+
+/* Wiped in a child that has a copy of our memory, so that a raw clone() used
+ * as fork is told from vfork, which shares it. */
+static struct { _Atomic pid_t pid; } *identity;
+
+static void child_of_fork(void)
+{
+	atomic_store(&identity->pid, getpid());
+	fd_after_fork();
+}
+
+void proc_init(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return;
+	madvise(p, page, MADV_WIPEONFORK);
+	identity = p;
+	atomic_store(&identity->pid, getpid());
+	pthread_atfork(NULL, NULL, child_of_fork);
+}
+
+bool proc_is_vfork_child(void)
+{
+	pid_t pid;
+
+	if (!identity)
+		return false;
+	pid = atomic_load(&identity->pid);
+	if (pid == 0) {
+		child_of_fork();
+		return false;
+	}
+	return pid != getpid();
+}
+
+/* ---- descriptors that strangers get ------------------------------------------ */
+
+int proc_hand_over(int fd)
+{
+	FD_USE(u);
+
+	if (!fd_get_stream(fd, &u))
+		return 0;
+	return sock_relay(&u.ref, fd);
+}
+
+/* 0, 1 and 2 are what a new image uses without asking what they are. */
+static void hand_over_stdio(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		proc_hand_over(fd);
+}
+
+int daemon(int nochdir, int noclose)
+{
+	int ret = LIBC(daemon)(nochdir, noclose);
+
+	for (int fd = 0; fd <= 2 && ret == 0 && !noclose; fd++)
+		fd_forget(fd);
+	return ret;
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+	hand_over_stdio();
+	return LIBC(execve)(path, argv, envp);
+}
+
+int execv(const char *path, char *const argv[])
+{
+	hand_over_stdio();
+	return LIBC(execv)(path, argv);
+}
+
+int execvp(const char *file, char *const argv[])
+{
+	hand_over_stdio();
+	return LIBC(execvp)(file, argv);
+}
+
+int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	hand_over_stdio();
+	return LIBC(execvpe)(file, argv, envp);
+}
+
+int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	hand_over_stdio();
+	return LIBC(fexecve)(fd, argv, envp);
+}
+
+int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	hand_over_stdio();
+	return LIBC(execveat)(dirfd, path, argv, envp, flags);
+}
+
+/* The arguments of execl and its kin, as a list; the last one is NULL. */
+static int count_args(va_list ap)
+{
+	int n = 1;
+
+	while (va_arg(ap, const char *))
+		n++;
+	return n;
+}
+
+static void collect_args(char **argv, const char *arg, va_list ap)
+{
+	*argv = (char *)(uintptr_t)arg;
+	while (*argv)
+		*++argv = va_arg(ap, char *);
+}
+
+/* Not malloc: a child of vfork may call these. */
+#define ARGV_OF_VA(argv, arg)							\
+	va_list ap_;								\
+	va_start(ap_, arg);							\
+	int n_ = count_args(ap_);						\
+	va_end(ap_);								\
+	char **argv = __builtin_alloca(((size_t)n_ + 1) * sizeof(char *));	\
+	va_start(ap_, arg);							\
+	collect_args(argv, arg, ap_)
+
+int execl(const char *path, const char *arg, ...)
+{
+	ARGV_OF_VA(argv, arg);
+	va_end(ap_);
+	return execv(path, argv);
+}
+
+int execlp(const char *file, const char *arg, ...)
+{
+	ARGV_OF_VA(argv, arg);
+	va_end(ap_);
+	return execvp(file, argv);
+}
+
+int execle(const char *path, const char *arg, ...)
+{
+	ARGV_OF_VA(argv, arg);
+	char *const *envp = va_arg(ap_, char *const *);
+
+	va_end(ap_);
+	return execve(path, argv, envp);
+}
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *fa,
+		const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+	hand_over_stdio();
+	return LIBC(posix_spawn)(pid, path, fa, attr, argv, envp);
+}
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *fa,
+		 const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+	hand_over_stdio();
+	return LIBC(posix_spawnp)(pid, file, fa, attr, argv, envp);
+}
+
+/* The child's dup2 is made inside libc; so the promise of one is enough. */
+int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *fa, int fd, int to)
+{
+	if (to >= 0 && to <= 2)
+		proc_hand_over(fd);
+	return LIBC(posix_spawn_file_actions_adddup2)(fa, fd, to);
+}
+
+int system(const char *cmd)
+{
+	hand_over_stdio();
+	return LIBC(system)(cmd);
+}
+
+FILE *popen(const char *cmd, const char *mode)
+{
+	hand_over_stdio();
+	return LIBC(popen)(cmd, mode);
+}
+
+/* ---- the end --------------------------------------------------------------------- */
+
+void _exit(int status)
+{
+	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
+		rt_exit();
+	for (;;)
+		LIBC(_exit)(status);
+}
+
+void _Exit(int) ALIAS(_exit);
+
+static __attribute__((destructor)) void at_exit(void)
+{
+	if (fd_active() && !proc_is_vfork_child())
+		rt_exit();
+}
+
+/* ---- syscall() -------------------------------------------------------------------- */
+
+#define FD(a)	((int)(a))
+#define PTR(a)	((void *)(a))
+
+/* The calls on sockets. False: not one of them. */
+static bool socket_call(long nr, const long *a, long *ret)
+{
+	switch (nr) {
+	case SYS_socket: *ret = socket(FD(a[0]), FD(a[1]), FD(a[2])); break;
+	case SYS_bind: *ret = bind(FD(a[0]), PTR(a[1]), (socklen_t)a[2]); break;
+	case SYS_listen: *ret = listen(FD(a[0]), FD(a[1])); break;
+#ifdef SYS_accept
+	case SYS_accept: *ret = accept(FD(a[0]), PTR(a[1]), PTR(a[2])); break;
+#endif
+	case SYS_accept4: *ret = accept4(FD(a[0]), PTR(a[1]), PTR(a[2]), FD(a[3])); break;
+	case SYS_connect: *ret = connect(FD(a[0]), PTR(a[1]), (socklen_t)a[2]); break;
+	case SYS_getsockname: *ret = getsockname(FD(a[0]), PTR(a[1]), PTR(a[2])); break;
+	case SYS_getpeername: *ret = getpeername(FD(a[0]), PTR(a[1]), PTR(a[2])); break;
+	case SYS_shutdown: *ret = shutdown(FD(a[0]), FD(a[1])); break;
+	case SYS_getsockopt:
+		*ret = getsockopt(FD(a[0]), FD(a[1]), FD(a[2]), PTR(a[3]), PTR(a[4]));
+		break;
+	case SYS_setsockopt:
+		*ret = setsockopt(FD(a[0]), FD(a[1]), FD(a[2]), PTR(a[3]), (socklen_t)a[4]);
+		break;
+	case SYS_sendto:
+		*ret = sendto(FD(a[0]), PTR(a[1]), (size_t)a[2], FD(a[3]), PTR(a[4]),
+			      (socklen_t)a[5]);
+		break;
+	case SYS_recvfrom:
+		*ret = recvfrom(FD(a[0]), PTR(a[1]), (size_t)a[2], FD(a[3]), PTR(a[4]), PTR(a[5]));
+		break;
+	case SYS_sendmsg: *ret = sendmsg(FD(a[0]), PTR(a[1]), FD(a[2])); break;
+	case SYS_recvmsg: *ret = recvmsg(FD(a[0]), PTR(a[1]), FD(a[2])); break;
+	case SYS_sendmmsg:
+		*ret = sendmmsg(FD(a[0]), PTR(a[1]), (unsigned)a[2], FD(a[3]));
+		break;
+	case SYS_recvmmsg:
+		*ret = recvmmsg(FD(a[0]), PTR(a[1]), (unsigned)a[2], FD(a[3]), PTR(a[4]));
+		break;
+	default: return false;
+	}
+	return true;
+}
+
+/* The calls on any descriptor. */
+static bool fd_call(long nr, const long *a, long *ret)
+{
+	switch (nr) {
+	case SYS_read: *ret = read(FD(a[0]), PTR(a[1]), (size_t)a[2]); break;
+	case SYS_write: *ret = write(FD(a[0]), PTR(a[1]), (size_t)a[2]); break;
+	case SYS_readv: *ret = readv(FD(a[0]), PTR(a[1]), FD(a[2])); break;
+	case SYS_writev: *ret = writev(FD(a[0]), PTR(a[1]), FD(a[2])); break;
+	case SYS_close: *ret = close(FD(a[0])); break;
+#ifdef SYS_close_range
+	case SYS_close_range:
+		*ret = close_range((unsigned)a[0], (unsigned)a[1], FD(a[2]));
+		break;
+#endif
+	case SYS_dup: *ret = dup(FD(a[0])); break;
+#ifdef SYS_dup2
+	case SYS_dup2: *ret = dup2(FD(a[0]), FD(a[1])); break;
+#endif
+	case SYS_dup3: *ret = dup3(FD(a[0]), FD(a[1]), FD(a[2])); break;
+	case SYS_fcntl: *ret = fcntl(FD(a[0]), FD(a[1]), a[2]); break;
+	case SYS_ioctl: *ret = ioctl(FD(a[0]), (unsigned long)a[1], a[2]); break;
+	case SYS_epoll_ctl: *ret = epoll_ctl(FD(a[0]), FD(a[1]), FD(a[2]), PTR(a[3])); break;
+	case SYS_sendfile:
+		*ret = sendfile64(FD(a[0]), FD(a[1]), PTR(a[2]), (size_t)a[3]);
+		break;
+	case SYS_splice:
+		*ret = splice(FD(a[0]), PTR(a[1]), FD(a[2]), PTR(a[3]), (size_t)a[4],
+			      (unsigned)a[5]);
+		break;
+	case SYS_execve: *ret = execve(PTR(a[0]), PTR(a[1]), PTR(a[2])); break;
+	case SYS_exit_group: _exit(FD(a[0]));
+	default: return false;
+	}
+	return true;
+}
+
+long syscall(long nr, ...)
+{
+	va_list ap;
+	long a[6], ret;
+
+	va_start(ap, nr);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (!rt_bypass && (socket_call(nr, a, &ret) || fd_call(nr, a, &ret)))
+		return ret;
+	return LIBC(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

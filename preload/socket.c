@@ -1,0 +1,124 @@
+/* socket.c - sockets are made, named, connected, shut. */
+#include "preload/wrap.h"
+#include "rt/sys.h"
+
+/* Which sockets are taken over: TCP, as Linux understands these three. */
+static bool is_ours(int family, int type, int protocol)
+{
+	return (family == AF_INET || family == AF_INET6) &&
+	       (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP) && !rt_bypass;
+}
+
+/* Enters a descriptor that the runtime made. A kernel socket (no sock) is
+ * just passed on. */
+static int enter(int fd, const struct sock_ref *r)
+{
+	struct sock_ref ref = *r;
+	int ret;
+
+	if (fd < 0)
+		return (int)result(fd);
+	fd_forget(fd);
+	if (!r->sk)
+		return fd;
+	ret = fd_set_sock(fd, r);
+	if (ret == 0)
+		return fd;
+	sock_close(&ref, fd);
+	return (int)result(ret);
+}
+
+int socket(int family, int type, int protocol)
+{
+	struct sock_ref r = { .sk = NULL };
+	int fd;
+
+	if (!is_ours(family, type, protocol)) {
+		fd = LIBC(socket)(family, type, protocol);
+		if (!rt_bypass)
+			fd_forget(fd);
+		return fd;
+	}
+	fd = sock_socket(family, type, protocol, &r);
+	return enter(fd, &r);
+}
+
+int bind(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
+{
+	FD_USE(u);
+
+	if (!fd_get(fd, &u))
+		return LIBC(bind)(fd, sa, len);
+	return (int)result(sock_bind(&u.ref, fd, sa.__sockaddr__, len));
+}
+
+int listen(int fd, int backlog)
+{
+	FD_USE(u);
+
+	if (!fd_get(fd, &u))
+		return LIBC(listen)(fd, backlog);
+	return (int)result(sock_listen(&u.ref, fd, backlog));
+}
+
+int accept4(int fd, __SOCKADDR_ARG sa, socklen_t *len, int flags)
+{
+	struct sock_ref r = { .sk = NULL };
+	int ret;
+	FD_USE(u);
+
+	if (!fd_get(fd, &u)) {
+		ret = LIBC(accept4)(fd, sa, len, flags);
+		if (!rt_bypass)
+			fd_forget(ret);
+		return ret;
+	}
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return (int)result(-EINVAL);
+	ret = sock_accept(&u.ref, fd, sa.__sockaddr__, len, flags, &r);
+	return enter(ret, &r);
+}
+
+int accept(int fd, __SOCKADDR_ARG sa, socklen_t *len)
+{
+	return accept4(fd, sa, len, 0);
+}
+
+int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
+{
+	FD_USE(u);
+
+	if (!fd_get(fd, &u))
+		return LIBC(connect)(fd, sa, len);
+	return (int)result(sock_connect(&u.ref, fd, sa.__sockaddr__, len));
+}
+
+int __connect(int, __CONST_SOCKADDR_ARG, socklen_t) ALIAS(connect);
+
+int getsockname(int fd, __SOCKADDR_ARG sa, socklen_t *len)
+{
+	FD_USE(u);
+
+	if (!fd_get(fd, &u))
+		return LIBC(getsockname)(fd, sa, len);
+	return (int)result(sock_getname(&u.ref, fd, sa.__sockaddr__, len, false));
+}
+
+int getpeername(int fd, __SOCKADDR_ARG sa, socklen_t *len)
+{
+	FD_USE(u);
+
+	if (!fd_get(fd, &u))
+		return LIBC(getpeername)(fd, sa, len);
+	return (int)result(sock_getname(&u.ref, fd, sa.__sockaddr__, len, true));
+}
+
+int shutdown(int fd, int how)
+{
+	FD_USE(u);
+
+	if (!fd_get(fd, &u))
+		return LIBC(shutdown)(fd, how);
+	return (int)result(sock_shutdown(&u.ref, fd, how));
+}

@@ -1,0 +1,37 @@
+/*
+ * wrap.h - what the wrappers share: from -errno to errno, from a buffer to a
+ * message, and which process we are in.
+ */
+#ifndef RUDP_PRELOAD_WRAP_H
+#define RUDP_PRELOAD_WRAP_H
+
+#include <errno.h>
+#include "preload/fdtab.h"
+#include "preload/libc.h"
+
+static inline ssize_t result(ssize_t ret)
+{
+	if (likely(ret >= 0))
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}
+
+/* msg.c */
+ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags);
+ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags);
+/* A sending call's result: SIGPIPE where it is due, then errno. */
+ssize_t msg_send_result(ssize_t ret, int flags);
+
+/* fd.c: all the ways to close */
+int fd_close_number(int fd);
+
+/* proc.c */
+void proc_init(void);
+/* A vfork child runs in its parent's memory with descriptors of its own: it
+ * must not touch the table. */
+bool proc_is_vfork_child(void);
+/* If fd is ours it becomes a relay: somebody who does not know us gets it. */
+int proc_hand_over(int fd);
+
+#endif
