@@ -1,1 +1,6 @@
 # Manual pages.
+dist_man_MANS += \
+	%reldir%/librudp.7 \
+	%reldir%/rudp.7 \
+	%reldir%/rudp-run.1 \
+	%reldir%/rudpstat.1

@@ -40,7 +40,7 @@ static const struct option options[] = {
 
 static void bad_value(const char *var, const char *value, const char *accepted)
 {
-	fprintf(stderr, "rudp-run: %s=%s: %s\n", var, value, accepted);
+	fprintf(stderr, "rudp-run: %s=\"%s\": %s\n", var, value, accepted);
 	exit(EXIT_CONFIG);
 }
 
@@ -48,18 +48,21 @@ static void check_limits(const char *mem, const char *wmem, const char *rmem)
 {
 	struct mem_limits l;
 	u64 total, pages = mem_available_pages(&total);
+	static const char three[] = "accepted are \"min default max\", ascending, in bytes, "
+				    "each with K, M or G if wanted";
 	const char *wrong;
 
 	mem_limits_default(&l, pages, total);
 	if (mem && !mem_parse_mem(mem, l.mem))
 		bad_value("RUDP_MEM", mem,
-			  "wanted are low, pressure and high, in pages or with K, M or G");
+			  "accepted are \"low pressure high\", ascending, in pages of 4096 "
+			  "bytes, or in bytes with K, M or G");
 	if (wmem && !mem_parse_bytes3(wmem, l.wmem))
 		bad_value("RUDP_WMEM", wmem,
-			  "wanted are minimum, default and maximum, in bytes or with K, M or G");
+			  three);
 	if (rmem && !mem_parse_bytes3(rmem, l.rmem))
 		bad_value("RUDP_RMEM", rmem,
-			  "wanted are minimum, default and maximum, in bytes or with K, M or G");
+			  three);
 	wrong = mem_limits_check(&l);
 	if (wrong) {
 		fprintf(stderr, "rudp-run: %s\n", wrong);
@@ -69,8 +72,12 @@ static void check_limits(const char *mem, const char *wmem, const char *rmem)
 
 static void check_domain(const char *name)
 {
-	if (name[0] == '\0' || strlen(name) >= DOMAIN_NAME_MAX || strchr(name, '/'))
-		bad_value("RUDP_DOMAIN", name, "wanted is a name of 1 to 63 characters without /");
+	static const char ok[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	if (!*name || strlen(name) > 47 || strspn(name, ok) != strlen(name))
+		bad_value("RUDP_DOMAIN", name,
+			  "accepted are 1 to 47 letters, digits, '-', '_' and '.'");
 }
 
 /* The library beside this program, wherever the tree was moved; in a build
