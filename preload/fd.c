@@ -79,6 +79,14 @@ void closefrom(int first)
 		LIBC(closefrom)(first);
 }
 
+/* One more number for the same sock. Without memory for the table it stays a
+ * bare mirror: nothing else can be had then either. */
+static void enter_dup(int fd, struct fd_use *u)
+{
+	sock_dup(&u->ref);
+	fd_set_sock(fd, &u->ref);
+}
+
 int dup(int fd)
 {
 	int ret;
@@ -93,7 +101,7 @@ int dup(int fd)
 	}
 	ret = LIBC(dup)(fd);
 	if (ret >= 0)
-		fd_set_sock(ret, &u.ref);
+		enter_dup(ret, &u);
 	return ret;
 }
 
@@ -134,7 +142,7 @@ int dup3(int fd, int to, int flags)
 		return LIBC(dup3)(fd, to, flags);
 	ret = LIBC(dup3)(fd, to, flags);
 	if (ret >= 0)
-		fd_set_sock(ret, &u.ref);
+		enter_dup(ret, &u);
 	return ret;
 }
 
@@ -159,7 +167,7 @@ static int do_fcntl(struct fd_use *u, int fd, int cmd, long arg)
 	if (cmd == F_SETFL)
 		sock_set_nonblock(&u->ref, arg & O_NONBLOCK);
 	else if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
-		fd_set_sock(ret, &u->ref);
+		enter_dup(ret, u);
 	return ret;
 }
 

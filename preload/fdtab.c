@@ -112,26 +112,6 @@ void fd_put(struct fd_use *u)
 	u->entry = NULL;
 }
 
-bool fd_shared(const struct fd_use *u)
-{
-	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
-		struct fd_entry *e = fd_entry(fd);
-
-		if (fd != u->fd && e->sk == u->ref.sk && e->gen == u->ref.gen)
-			return true;
-	}
-	return false;
-}
-
-/* The last close of a sock that no driver knows frees it; where another
- * number shares it, this is not the last. */
-static int close_ours(struct fd_use *u, int fd, bool shared)
-{
-	if (shared)
-		return sys_close(fd);
-	return sock_close(&u->ref, fd);
-}
-
 /* Puts the placeholder where the file was. The number the file has now, or
  * -errno: nothing changed. */
 static int put_placeholder(int fd)
@@ -155,25 +135,22 @@ int fd_close(struct fd_use *u)
 {
 	struct fd_entry *e = u->entry;
 	u32 only_mine = FD_CLOSING | 1;
-	bool shared;
 	int file;
 
 	if (atomic_fetch_or(&e->state, FD_CLOSING) & FD_CLOSING)
 		return -EBADF;
-	shared = atomic_load_explicit(&u->ref.sk->kind, memory_order_relaxed) == SK_FRESH &&
-		 fd_shared(u);
 	/* Before the number is free, or its next owner's entry would be hit. */
 	atomic_store_explicit(&e->sk, NULL, memory_order_release);
 	if (atomic_compare_exchange_strong(&e->state, &only_mine, 0)) {
 		u->entry = NULL;
-		return close_ours(u, u->fd, shared);
+		return sock_close(&u->ref, u->fd);
 	}
 
 	/* Others are inside a call on it. */
 	file = put_placeholder(u->fd);
 	if (file < 0)
 		return 0;		/* then it is closed by the last unpin */
-	return close_ours(u, file, shared);
+	return sock_close(&u->ref, file);
 }
 
 int fd_next(int from)

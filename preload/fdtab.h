@@ -78,8 +78,6 @@ void fd_forget(int fd);
 int fd_close(struct fd_use *u);
 /* The lowest number >= from that is ours; -1: none. */
 int fd_next(int from);
-/* Does another number refer to the same sock? */
-bool fd_shared(const struct fd_use *u);
 /* Any entry at all, ever? */
 bool fd_active(void);
 

@@ -1,0 +1,250 @@
+/*
+ * sockopt.c - getsockopt, setsockopt, ioctl. Ranges, lengths and errors are
+ * the kernel's; what differs on purpose:
+ *
+ *   TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT read as what is in effect: our
+ *   probes are on by default, with times of their own. SO_KEEPALIVE reads as
+ *   what the program set.
+ *   SO_RCVTIMEO and SO_SNDTIMEO are not rounded to the kernel's ticks.
+ */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include "rt/sockopt.h"
+#include "rt/sys.h"
+
+enum { ENOIOCTLCMD = 515 };
+
+int opt_get_zero(struct sock *sk, int fd, struct optval *v)
+{
+	(void)sk, (void)fd;
+	return opt_put(v, 0);
+}
+
+int opt_get_nothing(struct sock *sk, int fd, struct optval *v)
+{
+	(void)sk, (void)fd;
+	v->len = 0;
+	return 0;
+}
+
+int opt_set_nothing(struct sock *sk, const struct optset *s)
+{
+	(void)sk;
+	return s->len ? -EINVAL : 0;
+}
+
+int opt_set_invalid(struct sock *sk, const struct optset *s)
+{
+	(void)sk, (void)s;
+	return -EINVAL;
+}
+
+bool opt_is_connected(const struct sock *sk)
+{
+	enum conn_state st = sk->conn.state;
+
+	return st != CONN_CLOSED && st != CONN_LISTEN && st != CONN_SYN_SENT;
+}
+
+bool opt_is_idle(const struct sock *sk)
+{
+	u32 kind = atomic_load(&sk->kind);
+
+	return kind == SK_FRESH || kind == SK_LISTENER;
+}
+
+/* ---- the tables ------------------------------------------------------------------ */
+
+static const struct sockopt_table *table_of(const struct sock *sk, int level)
+{
+	switch (level) {
+	case SOL_SOCKET: return &sockopts_socket;
+	case IPPROTO_TCP: return &sockopts_tcp;
+	case IPPROTO_IP: return &sockopts_ip;
+	case IPPROTO_IPV6: return sk->family == AF_INET6 ? &sockopts_ipv6 : NULL;
+	}
+	return NULL;
+}
+
+static const struct sockopt *find(const struct sockopt_table *t, int name)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->rows[i].name == name)
+			return &t->rows[i];
+	return NULL;
+}
+
+static int get_value(const struct sockopt *o, struct sock *sk, int fd, struct optval *v)
+{
+	switch ((enum opt_type)o->type) {
+	case OPT_FLAG:
+	case OPT_BOOL: return opt_put(v, opt_flag(sk, o->slot) != o->def);
+	case OPT_WORD: return opt_put(v, opt_load(sk, o->slot, o->def));
+	case OPT_FIXED: return opt_put(v, o->def);
+	case OPT_FAIL:
+	case OPT_CODE:
+	case OPT_DATA: break;
+	}
+	if (o->get)
+		return o->get(sk, fd, v);
+	return o->get_err ? -o->get_err : -ENOPROTOOPT;
+}
+
+static int set_value(const struct sockopt *o, struct sock *sk, const struct optset *s)
+{
+	switch ((enum opt_type)o->type) {
+	case OPT_BOOL:
+		if (s->i < 0 || s->i > 1)
+			return -EINVAL;
+		/* fall through */
+	case OPT_FLAG:
+		opt_set_flag(sk, o->slot, (s->i != 0) != o->def);
+		return 0;
+	case OPT_WORD:
+		if (s->i < o->lo || s->i > o->hi)
+			return -EINVAL;
+		opt_store(sk, o->slot, o->def, s->i);
+		return 0;
+	case OPT_FIXED:
+	case OPT_FAIL: return -o->set_err;
+	case OPT_CODE:
+	case OPT_DATA: break;
+	}
+	return o->set ? o->set(sk, s) : -ENOPROTOOPT;
+}
+
+/* How much of a value fits a short buffer: IP's ints may be asked for as one
+ * byte. */
+static socklen_t copied_len(int level, const struct sockopt *o, const struct optval *v,
+			    socklen_t room)
+{
+	if (level == IPPROTO_IP && o->type != OPT_DATA && room > 0 && room < sizeof(v->i) &&
+	    v->i >= 0 && v->i <= 255)
+		return 1;
+	return min(v->len, room);
+}
+
+int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, socklen_t *len)
+{
+	const struct sockopt_table *t = table_of(r->sk, level);
+	const struct sockopt *o = t ? find(t, name) : NULL;
+	struct optval v;
+	int ret;
+
+	if (!len || (!val && *len))
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	if (!o)
+		return t ? -ENOPROTOOPT : -EOPNOTSUPP;
+	memset(&v, 0, sizeof(v));
+	ret = sock_lock(r);
+	if (ret)
+		return ret;
+	ret = get_value(o, r->sk, fd, &v);
+	sock_unlock(r->sk, fd);
+	if (ret)
+		return ret;
+	*len = copied_len(level, o, &v, *len);
+	if (*len)
+		memcpy(val, v.bytes, *len);
+	return 0;
+}
+
+/* An int of the levels that insist on one; IP takes a byte, too. */
+static int parse_int(int level, const struct sockopt *o, struct optset *s)
+{
+	if (o && o->type == OPT_DATA)
+		return 0;
+	if (s->len >= sizeof(s->i))
+		memcpy(&s->i, s->val, sizeof(s->i));
+	else if (level == IPPROTO_IP)
+		s->i = s->len ? *(const u8 *)s->val : 0;
+	else if (level == SOL_SOCKET || level == IPPROTO_TCP || (o && o->type != OPT_FAIL))
+		return -EINVAL;
+	return 0;
+}
+
+int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void *val,
+		    socklen_t len)
+{
+	const struct sockopt_table *t = table_of(r->sk, level);
+	const struct sockopt *o = t ? find(t, name) : NULL;
+	struct optset s = { .val = val, .len = len, .now = rt_now() };
+	int ret;
+
+	if (!val && len)
+		return -EFAULT;
+	if ((int)len < 0)
+		return -EINVAL;
+	ret = t ? parse_int(level, o, &s) : 0;
+	if (ret || !o)
+		return ret ? ret : -ENOPROTOOPT;
+	ret = sock_lock(r);
+	if (ret)
+		return ret;
+	ret = set_value(o, r->sk, &s);
+	sock_unlock(r->sk, fd);
+	return ret;
+}
+
+/* ---- ioctl ------------------------------------------------------------------------- */
+
+/* Questions about interfaces are answered to any AF_INET socket. */
+static int ask_inet(unsigned long req, void *arg)
+{
+	int fd = sys_socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_call6(SYS_ioctl, fd, (long)req, (long)arg, 0, 0, 0);
+	sys_close(fd);
+	return (int)ret;
+}
+
+static int queue_bytes(struct sock_ref *r, int fd, unsigned long req, int *out)
+{
+	struct conn *c = &r->sk->conn;
+	int ret = sock_lock(r);
+	u64 n = 0;
+
+	if (ret)
+		return ret;
+	if (atomic_load(&r->sk->kind) == SK_LISTENER)
+		ret = -EINVAL;
+	else if (opt_is_connected(r->sk) || c->state == CONN_CLOSED)
+		n = req == SIOCINQ ? conn_unread(c) :
+		    req == SIOCOUTQ ? conn_outq(c) : conn_notsent(c);
+	sock_unlock(r->sk, fd);
+	if (!ret)
+		*out = (int)min(n, (u64)INT32_MAX);
+	return ret;
+}
+
+int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg)
+{
+	switch (req) {
+	case SIOCINQ:
+	case SIOCOUTQ:
+		if (atomic_load(&r->sk->kind) == SK_RELAY)
+			return -ENOIOCTLCMD;
+		/* fall through */
+	case SIOCOUTQNSD:
+		return arg ? queue_bytes(r, fd, req, arg) : -EFAULT;
+	case SIOCATMARK:		/* there is no urgent data */
+		*(int *)arg = 0;
+		return 0;
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+		return -ENOENT;
+	case SIOCGIFADDR:
+	case SIOCGIFBRDADDR:
+	case SIOCGIFNETMASK:
+	case SIOCGIFDSTADDR:
+	case SIOCGIFPFLAGS:
+	case SIOCGARP:
+		return ask_inet(req, arg);
+	}
+	return -ENOIOCTLCMD;
+}

@@ -1,0 +1,176 @@
+/* sockopt_ip.c - the options of IPPROTO_IP and IPPROTO_IPV6. */
+#include <linux/in6.h>
+#include "rt/sockopt.h"
+
+enum { HOPS_DEFAULT = 64, ECN_MASK = 3, IPV6_MTU_MIN = 1280 };
+
+/* The two bits of ECN are the transport's. */
+static int get_tos(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_TOS, 0));
+}
+
+static int set_tos(struct sock *sk, const struct optset *s)
+{
+	opt_store(sk, SLOT_TOS, 0, s->i & 0xff & ~ECN_MASK);
+	return 0;
+}
+
+static int get_tclass(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_TCLASS, 0));
+}
+
+static int set_tclass(struct sock *sk, const struct optset *s)
+{
+	if (s->i < -1 || s->i > 255)
+		return -EINVAL;
+	opt_store(sk, SLOT_TCLASS, 0, s->i == -1 ? 0 : s->i & ~ECN_MASK);
+	return 0;
+}
+
+static int get_ttl(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_TTL, HOPS_DEFAULT));
+}
+
+static int set_ttl(struct sock *sk, const struct optset *s)
+{
+	if (!s->len || (s->i != -1 && (s->i < 1 || s->i > 255)))
+		return -EINVAL;
+	opt_store(sk, SLOT_TTL, HOPS_DEFAULT, s->i == -1 ? HOPS_DEFAULT : s->i);
+	return 0;
+}
+
+static int get_hops(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_HOPS, HOPS_DEFAULT));
+}
+
+static int set_hops(struct sock *sk, const struct optset *s)
+{
+	if (s->i < -1 || s->i > 255)
+		return -EINVAL;
+	opt_store(sk, SLOT_HOPS, HOPS_DEFAULT, s->i == -1 ? HOPS_DEFAULT : s->i);
+	return 0;
+}
+
+/* The path's, with the headers of IP and UDP. */
+static int get_mtu(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	if (!opt_is_connected(sk))
+		return -ENOTCONN;
+	return opt_put(v, sk->conn.dgram_max + (sk->family == AF_INET6 ? 48 : 28));
+}
+
+static int set_mtu6(struct sock *sk, const struct optset *s)
+{
+	(void)sk;
+	return s->i && s->i < IPV6_MTU_MIN ? -EINVAL : 0;
+}
+
+static int get_v6only(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, sk->v6only);
+}
+
+static int set_v6only(struct sock *sk, const struct optset *s)
+{
+	if (sk->bound || !opt_is_idle(sk))
+		return -EINVAL;
+	sk->v6only = s->i != 0;
+	return 0;
+}
+
+static int get_addrform(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_is_connected(sk) ? opt_put(v, sk->family) : -ENOTCONN;
+}
+
+static const struct sockopt rows4[] = {
+	CODE(IP_TOS, get_tos, set_tos),
+	CODE(IP_TTL, get_ttl, set_ttl),
+	FIXED(IP_HDRINCL, 0, ENOPROTOOPT),
+	DATA(IP_OPTIONS, opt_get_nothing, opt_set_nothing),
+	FIXED(IP_ROUTER_ALERT, 0, EINVAL),
+	FLAG(IP_RECVOPTS, 24),
+	FLAG(IP_RETOPTS, 25),
+	FLAG(IP_PKTINFO, 26),
+	EMPTY(IP_PKTOPTIONS, ENOPROTOOPT),
+	WORD(IP_MTU_DISCOVER, SLOT_PMTU4, 0, 5, 1),
+	FLAG(IP_RECVERR, 27),
+	FLAG(IP_RECVTTL, 28),
+	FLAG(IP_RECVTOS, 29),
+	CODE(IP_MTU, get_mtu, NULL),
+	FLAG(IP_FREEBIND, 30),
+	FAIL(IP_IPSEC_POLICY, ENOPROTOOPT, EOPNOTSUPP),
+	FAIL(IP_XFRM_POLICY, ENOPROTOOPT, EINVAL),
+	FLAG(IP_PASSSEC, 31),
+	FLAG(IP_TRANSPARENT, 32),
+	FLAG(IP_RECVORIGDSTADDR, 33),
+	WORD(IP_MINTTL, SLOT_MINTTL, 0, 255, 0),
+	FIXED(IP_NODEFRAG, 0, ENOPROTOOPT),
+	FLAG(IP_CHECKSUM, 34),
+	FLAG(IP_BIND_ADDRESS_NO_PORT, 35),
+	FIXED(IP_RECVFRAGSIZE, 0, EINVAL),
+	BOOL(IP_RECVERR_RFC4884, 36),
+	FIXED(IP_MULTICAST_IF, 0, EINVAL),
+	FIXED(IP_MULTICAST_TTL, 1, EINVAL),
+	FLAG1(IP_MULTICAST_LOOP, 37),
+	FLAG1(IP_MULTICAST_ALL, 38),
+	WORD(51 /* IP_LOCAL_PORT_RANGE */, SLOT_PORT_RANGE, INT32_MIN, INT32_MAX, 0),
+	FIXED(52 /* IP_PROTOCOL */, 0, ENOPROTOOPT),
+};
+
+static const struct sockopt rows6[] = {
+	CODE(IPV6_ADDRFORM, get_addrform, opt_set_invalid),
+	FLAG(IPV6_2292PKTINFO, 40),
+	FLAG(IPV6_2292HOPOPTS, 41),
+	FLAG(IPV6_2292DSTOPTS, 42),
+	FLAG(IPV6_2292RTHDR, 43),
+	FLAG(IPV6_2292HOPLIMIT, 44),
+	EMPTY(IPV6_2292PKTOPTIONS, 0),
+	FLAG(11 /* IPV6_FLOWINFO */, 45),
+	CODE(IPV6_UNICAST_HOPS, get_hops, set_hops),
+	FIXED(IPV6_MULTICAST_IF, 0, ENOPROTOOPT),
+	FIXED(IPV6_MULTICAST_HOPS, 1, ENOPROTOOPT),
+	FLAG1(IPV6_MULTICAST_LOOP, 46),
+	FIXED(IPV6_ROUTER_ALERT, 0, ENOPROTOOPT),
+	WORD(IPV6_MTU_DISCOVER, SLOT_PMTU6, 0, 5, 1),
+	CODE(IPV6_MTU, get_mtu, set_mtu6),
+	FLAG(IPV6_RECVERR, 47),
+	CODE(IPV6_V6ONLY, get_v6only, set_v6only),
+	FLAG1(IPV6_MULTICAST_ALL, 48),
+	FLAG(IPV6_ROUTER_ALERT_ISOLATE, 49),
+	BOOL(31 /* IPV6_RECVERR_RFC4884 */, 50),
+	FLAG(33 /* IPV6_FLOWINFO_SEND */, 51),
+	FLAG(IPV6_RECVPKTINFO, 52),
+	FLAG(IPV6_RECVHOPLIMIT, 53),
+	FLAG(IPV6_RECVHOPOPTS, 54),
+	EMPTY(IPV6_HOPOPTS, EINVAL),
+	EMPTY(IPV6_RTHDRDSTOPTS, EINVAL),
+	FLAG(IPV6_RECVRTHDR, 55),
+	EMPTY(IPV6_RTHDR, EINVAL),
+	FLAG(IPV6_RECVDSTOPTS, 56),
+	EMPTY(IPV6_DSTOPTS, EINVAL),
+	FLAG(IPV6_RECVPATHMTU, 57),
+	FLAG(IPV6_DONTFRAG, 58),
+	FLAG(IPV6_RECVTCLASS, 59),
+	CODE(IPV6_TCLASS, get_tclass, set_tclass),
+	FLAG1(IPV6_AUTOFLOWLABEL, 60),
+	WORD(IPV6_MINHOPCOUNT, SLOT_MINHOPS, 0, 255, 0),
+	FLAG(IPV6_ORIGDSTADDR, 61),
+	FLAG(IPV6_TRANSPARENT, 62),
+	FLAG(IPV6_RECVFRAGSIZE, 63),
+	FLAG(IPV6_FREEBIND, 64),
+};
+
+const struct sockopt_table sockopts_ip = { rows4, ARRAY_SIZE(rows4) };
+const struct sockopt_table sockopts_ipv6 = { rows6, ARRAY_SIZE(rows6) };
