@@ -231,6 +231,19 @@ struct conn {
 	struct sack_block sack_recent[4];	/* most recent ofo blocks first */
 	u32 drops;
 	u32 rx_edge;		/* + 1 for each arrival of readable data */
+	bool passive;		/* made by a listener: its cookie is remembered */
+	bool rcv_psh;		/* the last segment in order was pushed */
+	u32 last_seg_size;	/* rcv_mss follows a size that comes twice (R4.3) */
+	struct {		/* R4.19's RTT, sample (a): a window's worth */
+		u64 seq;
+		usec_t time;
+	} rcv_rtt_est;
+	u32 rcv_rtt_ecr;	/* sample (b): the last echo used */
+	u32 coalesced, pure_acks;	/* counted once a batch */
+	u32 data_segs_in, ooo_segs_in;
+	usec_t last_data_rcv, last_ack_rcv;
+	usec_t icmp_first;	/* port unreachable, nothing heard since; 0: none */
+	usec_t icmp_probed;	/* and a packet left after it by then */
 
 	usec_t timer[T_COUNT];	/* USEC_NEVER: off */
 	usec_t last_rcv;	/* sign of life */
@@ -271,10 +284,14 @@ int conn_shutdown(struct conn *c, int how, usec_t now);	/* -ENOTCONN */
 void conn_close(struct conn *c, usec_t now);
 /* Kill: RST to the peer if it may care, err as given (0: none). */
 void conn_abort(struct conn *c, int err, usec_t now);
+/* The peer reset it (the caller has proved that it was the peer). */
+void conn_reset(struct conn *c, usec_t now);
 /* An ICMP error arrived (errno), or the network refused. */
 void conn_icmp(struct conn *c, int err, usec_t now);
 /* Options changed: nodelay, cork, sndbuf ... : push what may go now. */
 void conn_opts_changed(struct conn *c, usec_t now);
+/* The path carries datagrams of this size (WIRE_DGRAM_MIN at least). */
+void conn_set_dgram_max(struct conn *c, u16 dgram_max);
 void conn_set_sndbuf(struct conn *c, u32 val, usec_t now);	/* R3.11 */
 void conn_set_rcvbuf(struct conn *c, u32 val);			/* R4.20 */
 void conn_set_rcvlowat(struct conn *c, s32 val);		/* R4.21 */

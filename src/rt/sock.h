@@ -48,6 +48,8 @@ enum sock_pending {		/* notes for whoever holds the lock */
 	PEND_HUP = 2,		/* the app end is gone everywhere */
 	PEND_ICMP = 4,		/* icmp_err holds the errno */
 	PEND_TX = 8,		/* the UDP socket takes datagrams again */
+	PEND_SETTLE = 16,	/* the driver found the lock taken */
+	PEND_INPUT_END = 32,	/* a receive batch ended meanwhile */
 };
 
 /* One received UDP buffer: a datagram, or a GRO train of equal ones. Lives in
@@ -68,9 +70,9 @@ struct mirror {			/* what the app end shows */
 };
 
 struct port {			/* one kernel UDP socket */
-	int app_fd;		/* in the program's table, top of the range; -1 */
 	int drv_fd;		/* in the driver's table; -1 */
 	bool connected, wildcard, v4;
+	bool open;
 	u32 capacity;		/* bytes its receive queue can hold */
 	u32 refs;		/* socks that use it, the owner included (driver) */
 	_Atomic u32 active;	/* connections that sent to it lately */
@@ -100,7 +102,12 @@ struct sock {
 	bool reuseaddr, reuseport, v6only, bound, port_given;
 	bool accepted;		/* a program has taken it from accept() */
 	bool connect_started;	/* EINPROGRESS was returned */
-	bool closing;		/* conn_close was done */
+	bool closing;		/* the last reference is gone; conn_close was done */
+	bool tx_blocked;	/* the UDP socket took no more: the driver goes on */
+	bool touched;		/* driver: met in this receive batch */
+	bool known;		/* driver: in its tables */
+	bool peer_known;	/* driver: by the peer's id too */
+	u32 icmp_err;		/* with PEND_ICMP */
 	struct mirror m;
 	int owner_fd;		/* driver's table; -1 */
 	int tomb_fd;
@@ -112,10 +119,12 @@ struct sock {
 
 	/* listener */
 	struct listener_key key;
-	u32 backlog_max, qlen, in_flight;
-	u32 accept_head, accept_tail;	/* waiting socks, index + 1 */
+	_Atomic u32 backlog_max;
+	u32 in_flight;		/* driver: handed out, not yet taken */
+	u32 accept_head, accept_tail;	/* driver: waiting, index + 1 */
 	u32 accept_next;
 	u32 listener;		/* index + 1 of who will hand us out */
+	_Atomic u32 waiting;	/* length of that list */
 	_Atomic u32 taken;	/* accepts done, for the driver to refill */
 
 	s32 opt_values[24];	/* options that are stored and returned only */
@@ -163,6 +172,8 @@ int sock_shutdown(struct sock_ref *r, int fd, int how);
 /* The program closes fd, one of possibly many references. Closes the real
  * descriptor too. */
 int sock_close(struct sock_ref *r, int fd);
+/* The program made one more descriptor of it in this process (dup). */
+void sock_dup(struct sock_ref *r);
 int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, bool peer);
 int sock_set_nonblock(struct sock_ref *r, bool on);	/* the caller sets the real flag */
 void sock_edge_triggered(struct sock_ref *r);		/* epoll_ctl with EPOLLET */

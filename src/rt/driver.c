@@ -1,0 +1,234 @@
+/*
+ * driver.c - the event thread: libev over UDP sockets, mirrors that hang up,
+ * timers and the attention list.
+ *
+ * Before it sleeps it publishes that it does and when it wakes by itself;
+ * then it looks at the attention list once more. A thread that puts a sock on
+ * the list looks at `sleeping` afterwards. So one of the two sees the other.
+ * While anything happens it ticks every 100 ms, so that a thread which arms an
+ * ordinary timer need not wake it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+enum { IDLE_TICKS = 10, HUP_EVENTS = 64 };
+
+static unsigned idle_ticks;
+
+static void run_attention(void)
+{
+	u32 head = atomic_exchange(&drv.shm->attn_head, 0);
+
+	while (head) {
+		struct sock *sk = rt_sock(head - 1);
+
+		head = atomic_load(&sk->attn_next);
+		atomic_store(&sk->attn, 0);
+		if (sock_note_trylock(sk, 0, PEND_SETTLE)) {
+			if (atomic_load(&sk->kind) == SK_FREE) {
+				atomic_store(&sk->pending, 0);
+				pthread_mutex_unlock(&sk->lock);
+				continue;
+			}
+			if (sk->listener == 0 && atomic_load(&sk->kind) == SK_LISTENER)
+				listen_refill(sk);
+			sock_unlock(sk, -1);
+		}
+	}
+}
+
+static void retry_blocked(struct ev_loop *loop, ev_io *w, int revents)
+{
+	unsigned n = drv.nblocked;
+	u32 list[ARRAY_SIZE(drv.blocked)];
+
+	(void)revents;
+	ev_io_stop(loop, w);
+	memcpy(list, drv.blocked, n * sizeof(list[0]));
+	drv.nblocked = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct sock *sk = rt_sock(list[i]);
+
+		sk->tx_blocked = false;
+		if (sock_note_trylock(sk, 0, PEND_TX))
+			sock_unlock(sk, -1);
+	}
+}
+
+void driver_tx_wait(struct sock *sk)
+{
+	struct port_watch *pw = drv.ports[sk->port_index];
+
+	if (drv.nblocked < ARRAY_SIZE(drv.blocked))
+		drv.blocked[drv.nblocked++] = sk->index;
+	if (pw && !ev_is_active(&pw->wr)) {
+		ev_io_init(&pw->wr, retry_blocked, rt_sock(pw->index)->port.drv_fd, EV_WRITE);
+		ev_io_start(drv.loop, &pw->wr);
+	}
+}
+
+static void on_wake(struct ev_loop *loop, ev_io *w, int revents)
+{
+	u64 n;
+
+	(void)loop, (void)revents;
+	sys_read(w->fd, &n, sizeof(n));
+}
+
+static void on_hello(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	mirror_hello();
+}
+
+/* The app end of a mirror is gone everywhere. A mirror that shows HUP because
+ * both directions were shut hangs up twice: the real end has ERR, for the
+ * token that was left unread. */
+static void on_hups(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct epoll_event ev[HUP_EVENTS];
+	int n = (int)sys_call6(SYS_epoll_pwait, w->fd, (long)ev, HUP_EVENTS, 0, 0, 0);
+
+	(void)loop, (void)revents;
+	for (int i = 0; i < n; i++) {
+		struct sock *sk = rt_sock((u32)ev[i].data.u64);
+		u32 gen = (u32)(ev[i].data.u64 >> 32);
+
+		if (!sk || !(ev[i].events & (EPOLLHUP | EPOLLERR)))
+			continue;
+		if (sk->m.hup && !sk->m.err && !(ev[i].events & EPOLLERR))
+			continue;
+		if (atomic_load(&sk->gen) != gen)
+			continue;
+		atomic_store(&sk->stale, 1);
+		if (sock_note_trylock(sk, gen, PEND_HUP))
+			sock_unlock(sk, -1);
+	}
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	u32 tw;
+
+	(void)revents;
+	arena_tick(drv.ar, drv.now);
+	tw = twtab_expire(drv.tw, drv.now);
+	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
+	port_tick();
+	if (++idle_ticks >= IDLE_TICKS && !tw && !domain_under_pressure(drv.dom))
+		ev_timer_stop(loop, t);
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	(void)w, (void)revents;
+	do {
+		atomic_store(&drv.shm->sleeping, 0);
+		run_attention();
+		atomic_store(&drv.shm->next_wake,
+			     ev_is_active(&drv.tick) ? rt_now() + TICK_US : USEC_NEVER);
+		atomic_store(&drv.shm->sleeping, 1);
+	} while (atomic_load(&drv.shm->attn_head));
+	(void)loop;
+}
+
+static void on_check(struct ev_loop *loop, ev_check *w, int revents)
+{
+	(void)w, (void)revents;
+	atomic_store(&drv.shm->sleeping, 0);
+	drv.now = rt_now();
+	run_attention();
+	(void)loop;
+}
+
+void driver_busy(void)
+{
+	idle_ticks = 0;
+	if (!ev_is_active(&drv.tick)) {
+		drv.tick.repeat = (double)TICK_US / USEC_PER_SEC;
+		ev_timer_again(drv.loop, &drv.tick);
+	}
+}
+
+/* Everything of the program's goes out of this table; ours stay. */
+static void keep_only(const int *ours, int n)
+{
+	int from = 0;
+
+	for (;;) {
+		int next = INT32_MAX;
+
+		for (int i = 0; i < n; i++)
+			if (ours[i] >= from && ours[i] < next)
+				next = ours[i];
+		if (next == INT32_MAX)
+			break;
+		if (next > from)
+			sys_call6(SYS_close_range, from, next - 1, 0, 0, 0, 0);
+		from = next + 1;
+	}
+	sys_call6(SYS_close_range, from, ~0u, 0, 0, 0, 0);
+}
+
+static int own_table(void)
+{
+	int ctl, buf;
+
+	if (sys_call6(SYS_unshare, 0x400 /* CLONE_FILES */, 0, 0, 0, 0, 0) < 0)
+		return -EINVAL;
+	arena_fds(drv.ar, &ctl, &buf);
+	keep_only((int[]){ drv.hello_fd, drv.wake_fd, ctl, buf }, 4);
+	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
+	return 0;
+}
+
+static int build_loop(void)
+{
+	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
+	drv.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	drv.by_id = idmap_new();
+	drv.by_peer = idmap_new();
+	drv.tw = twtab_new(rt_env()->limits.max_orphans);
+	drv.probe4 = drv.probe6 = -1;
+	if (drv.hup_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw)
+		return -ENOMEM;
+	ev_io_init(&drv.hello, on_hello, drv.hello_fd, EV_READ);
+	ev_io_start(drv.loop, &drv.hello);
+	ev_io_init(&drv.wake, on_wake, drv.wake_fd, EV_READ);
+	ev_io_start(drv.loop, &drv.wake);
+	ev_io_init(&drv.hups, on_hups, drv.hup_epfd, EV_READ);
+	ev_io_start(drv.loop, &drv.hups);
+	ev_prepare_init(&drv.prepare, on_prepare);
+	ev_prepare_start(drv.loop, &drv.prepare);
+	ev_check_init(&drv.check, on_check);
+	ev_set_priority(&drv.check, EV_MAXPRI);
+	ev_check_start(drv.loop, &drv.check);
+	ev_timer_init(&drv.tick, on_tick, 0., (double)TICK_US / USEC_PER_SEC);
+	return 0;
+}
+
+void *driver_thread(void *arg)
+{
+	_Atomic u32 *started = arg;
+
+	rt_bypass = 1;
+	prctl(PR_SET_NAME, "rudp");
+	if (own_table() < 0 || build_loop() < 0) {
+		atomic_store(started, 2);
+		sys_futex_wake(started, INT32_MAX);
+		return NULL;
+	}
+	drv.now = rt_now();
+	driver_busy();
+	atomic_store(started, 1);
+	sys_futex_wake(started, INT32_MAX);
+	ev_run(drv.loop, 0);
+	return NULL;
+}

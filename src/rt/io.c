@@ -1,0 +1,227 @@
+/*
+ * io.c - bytes in and out, and the waits of blocking calls. A sleeper holds no
+ * lock; it sleeps on the sock's futex words, so that signals interrupt or
+ * restart the call as in the kernel (a futex wait without a timeout restarts
+ * under SA_RESTART, one with a timeout is EINTR).
+ */
+#include <errno.h>
+#include <string.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+enum { SEND_CHUNK = 65536 };
+
+/* Called with the lock held and nothing to do; returns with it held again: 0
+ * to look again. Otherwise unlocked: -EAGAIN time is up, -EINTR, -EBADF. */
+int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
+{
+	struct sock *sk = r->sk;
+	_Atomic u32 *word = reading ? &sk->rseq : &sk->wseq;
+	_Atomic u32 *waits = reading ? &sk->rwait : &sk->wwait;
+	struct timespec ts, *tsp = NULL;
+	u32 seq = atomic_load(word);
+	usec_t now;
+	long ret;
+
+	atomic_store(waits, 1);
+	sock_unlock(sk, fd);
+	if (until != USEC_NEVER) {
+		now = rt_now();
+		if (now >= until)
+			return -EAGAIN;
+		ts.tv_sec = (time_t)((until - now) / USEC_PER_SEC);
+		ts.tv_nsec = (long)((until - now) % USEC_PER_SEC * 1000);
+		tsp = &ts;
+	}
+	ret = sys_futex_wait(word, seq, tsp);
+	if (ret == -EINTR)
+		return -EINTR;
+	return sock_lock(r);
+}
+
+/* ---- sending -------------------------------------------------------------------- */
+
+static int send_allowed(const struct sock *sk)
+{
+	u32 kind = atomic_load(&sk->kind);
+
+	if (kind != SK_CONN)
+		return -EPIPE;
+	return 0;
+}
+
+/* Sends chunk by chunk, so that the first datagrams leave while the rest is
+ * still being copied. Returns bytes taken; what stopped it in *err. */
+static size_t push_iov(struct sock *sk, const struct msghdr *msg, size_t skip, bool more,
+		       int *err)
+{
+	size_t done = 0, left = 0;
+	usec_t now = rt_now();
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		left += msg->msg_iov[i].iov_len;
+	left -= skip;
+	*err = 0;
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		const u8 *p = msg->msg_iov[i].iov_base;
+		size_t len = msg->msg_iov[i].iov_len;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		p += skip;
+		len -= skip;
+		skip = 0;
+		while (len) {
+			size_t chunk = min(len, (size_t)SEND_CHUNK);
+			ssize_t n = conn_send(&sk->conn, p, chunk, more || left > chunk, now);
+
+			if (n < 0) {
+				*err = (int)n;
+				return done;
+			}
+			p += n;
+			len -= (size_t)n;
+			left -= (size_t)n;
+			done += (size_t)n;
+			if (left) {
+				udp_flush(sk, now);
+				now = rt_now();
+			}
+			if ((size_t)n < chunk && !n) {
+				*err = -EAGAIN;
+				return done;
+			}
+		}
+	}
+	return done;
+}
+
+static size_t iov_total(const struct msghdr *msg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		n += msg->msg_iov[i].iov_len;
+	return n;
+}
+
+ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags)
+{
+	struct sock *sk = r->sk;
+	bool wait = !(flags & MSG_DONTWAIT) && !atomic_load(&sk->nonblock);
+	usec_t until = sk->sndtimeo_us ? rt_now() + sk->sndtimeo_us : USEC_NEVER;
+	size_t total = iov_total(msg), done = 0;
+	int ret = sock_lock(r), err;
+
+	if (ret < 0)
+		return ret;
+	ret = send_allowed(sk);
+	if (ret < 0) {
+		sock_unlock(sk, fd);
+		return ret;
+	}
+	for (;;) {
+		if (sk->conn.state != CONN_SYN_SENT) {
+			done += push_iov(sk, msg, done, !!(flags & MSG_MORE), &err);
+			if (done == total || err != -EAGAIN)
+				break;
+		} else {
+			err = -EAGAIN;
+		}
+		if (!wait)
+			break;
+		ret = sock_wait(r, fd, false, until);
+		if (ret < 0)
+			return done ? (ssize_t)done : ret;
+	}
+	sock_unlock(sk, fd);
+	return done || !total ? (ssize_t)done : err;
+}
+
+/* ---- receiving ---------------------------------------------------------------------- */
+
+/* One pass over the buffers. 0 with *err 0: end of the stream, or nothing
+ * asked. */
+static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, int flags,
+		       int *err)
+{
+	usec_t now = rt_now();
+	size_t done = 0;
+
+	*err = 0;
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		u8 *p = msg->msg_iov[i].iov_base;
+		size_t len = msg->msg_iov[i].iov_len;
+		ssize_t n;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		p += skip;
+		len -= skip;
+		skip = 0;
+		n = conn_recv(&sk->conn, p, len, flags, now);
+		if (n < 0)
+			*err = (int)n;
+		if (n <= 0)
+			return done;
+		done += (size_t)n;
+		if ((size_t)n < len || flags & MSG_PEEK)
+			return done;
+	}
+	return done;
+}
+
+static int recv_allowed(const struct sock *sk)
+{
+	u32 kind = atomic_load(&sk->kind);
+
+	return kind == SK_CONN ? 0 : -ENOTCONN;
+}
+
+/* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. */
+static bool enough(const struct sock *sk, size_t done, size_t total, int flags)
+{
+	if (flags & MSG_PEEK)
+		return done > 0;
+	return done >= total || (done && !(flags & MSG_WAITALL) &&
+				 done >= min(total, (size_t)max(sk->conn.opts.rcvlowat, 1u)));
+}
+
+ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
+{
+	struct sock *sk = r->sk;
+	bool wait = !(flags & MSG_DONTWAIT) && !atomic_load(&sk->nonblock);
+	usec_t until = sk->rcvtimeo_us ? rt_now() + sk->rcvtimeo_us : USEC_NEVER;
+	size_t total = iov_total(msg), done = 0, n;
+	int ret = sock_lock(r), err;
+
+	if (ret < 0)
+		return ret;
+	ret = recv_allowed(sk);
+	if (ret < 0) {
+		sock_unlock(sk, fd);
+		return ret;
+	}
+	for (;;) {
+		err = 0;
+		n = total ? pull_iov(sk, msg, done, flags, &err) : 0;
+		done += n;
+		if (!total || enough(sk, done, total, flags) || (!n && err != -EAGAIN) || !wait)
+			break;
+		ret = sock_wait(r, fd, true, until);
+		if (ret < 0) {
+			err = ret;
+			goto out;
+		}
+	}
+	sock_unlock(sk, fd);
+out:
+	msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = 0;
+	return done || !err ? (ssize_t)done : err;
+}

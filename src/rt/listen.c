@@ -1,0 +1,245 @@
+/*
+ * listen.c - listeners: stateless answers to SYNs, connections made from
+ * proven cookies, and the accept queue.
+ *
+ * The queue belongs to the driver. Up to ACCEPT_IN_FLIGHT connections lie in
+ * the listener's mirror as SCM_RIGHTS messages, each with its app end, for
+ * whichever process accepts first; the others wait here. accept() counts
+ * `taken` and asks for more when somebody waits.
+ */
+#include <errno.h>
+#include <string.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+struct accept_msg {
+	u32 index, gen;
+};
+
+static void flow_of(struct flow_addr *fa, const union sock_addr *a, u8 out[16], u16 *port)
+{
+	(void)fa;
+	memset(out, 0, 16);
+	if (a->sa.sa_family == AF_INET) {
+		out[10] = out[11] = 0xff;
+		memcpy(out + 12, &a->in.sin_addr, 4);
+		*port = ntohs(a->in.sin_port);
+	} else {
+		memcpy(out, &a->in6.sin6_addr, 16);
+		*port = ntohs(a->in6.sin6_port);
+	}
+}
+
+static bool queue_full(struct sock *lsk)
+{
+	u32 limit = atomic_load(&lsk->backlog_max);
+	u32 taken = atomic_exchange(&lsk->taken, 0);
+
+	lsk->in_flight -= min(taken, lsk->in_flight);
+	return atomic_load(&lsk->waiting) + lsk->in_flight > limit;
+}
+
+static void enqueue(struct sock *lsk, struct sock *sk)
+{
+	struct sock *tail = rt_sock(lsk->accept_tail ? lsk->accept_tail - 1 : 0);
+
+	sk->accept_next = 0;
+	if (tail)
+		tail->accept_next = sk->index + 1;
+	else
+		lsk->accept_head = sk->index + 1;
+	lsk->accept_tail = sk->index + 1;
+	atomic_fetch_add(&lsk->waiting, 1);
+}
+
+static struct sock *dequeue(struct sock *lsk)
+{
+	struct sock *sk = rt_sock(lsk->accept_head ? lsk->accept_head - 1 : 0);
+
+	if (!sk)
+		return NULL;
+	lsk->accept_head = sk->accept_next;
+	if (!lsk->accept_head)
+		lsk->accept_tail = 0;
+	atomic_fetch_sub(&lsk->waiting, 1);
+	return sk;
+}
+
+/* Hands one out: a fresh mirror, its app end in a message. */
+static int hand_out(struct sock *lsk, struct sock *sk)
+{
+	struct accept_msg am = { sk->index, atomic_load(&sk->gen) };
+	struct iovec iov = { &am, sizeof(am) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { .buf = { 0 } };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	int app, ret;
+
+	app = mirror_make(sk);
+	if (app < 0)
+		return app;
+	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &app, sizeof(app));
+	ret = (int)sys_sendmsg(lsk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (ret < 0) {
+		sys_close(app);
+		mirror_drop(sk);
+		return ret;
+	}
+	mirror_sync(sk);
+	sys_close(app);
+	return 0;
+}
+
+void listen_refill(struct sock *lsk)
+{
+	if (lsk->closing || lsk->owner_fd < 0)
+		return;
+	queue_full(lsk);
+	while (lsk->in_flight < ACCEPT_IN_FLIGHT) {
+		struct sock *sk = dequeue(lsk);
+
+		if (!sk)
+			return;
+		lsk->in_flight++;
+		/* The driver alone knows it yet: the lock is free. */
+		if (!sock_trylock(sk, 0))
+			continue;
+		if (hand_out(lsk, sk) < 0) {
+			lsk->in_flight--;
+			sk->closing = true;
+			conn_abort(&sk->conn, ECONNRESET, drv.now);
+		}
+		sock_unlock(sk, -1);
+	}
+}
+
+/* RFC 9293 3.10.4: what nobody will accept any more is aborted. Those in
+ * flight hang up by themselves when the listener's queue goes. */
+void listen_close(struct sock *lsk)
+{
+	struct sock *sk;
+
+	while ((sk = dequeue(lsk))) {
+		if (!sock_trylock(sk, 0))
+			continue;
+		sk->closing = true;
+		conn_abort(&sk->conn, ECONNRESET, drv.now);
+		sock_unlock(sk, -1);
+	}
+}
+
+bool listen_unaccepted(struct sock *sk)
+{
+	struct sock *lsk = rt_sock(sk->listener - 1);
+
+	mirror_drop(sk);
+	if (!lsk || atomic_load(&lsk->kind) != SK_LISTENER || lsk->closing) {
+		sk->closing = true;
+		conn_abort(&sk->conn, ECONNRESET, drv.now);
+		return true;
+	}
+	/* Taken out of the message by a process that had no descriptor left. */
+	lsk->in_flight -= lsk->in_flight ? 1 : 0;
+	atomic_store(&sk->stale, 0);
+	enqueue(lsk, sk);
+	driver_attention(lsk);
+	return true;
+}
+
+static struct sock *make_sock(struct sock *lsk, const struct wire_hdr *h,
+			      const struct rx_meta *m)
+{
+	struct conn_seed seed = { .id = h->dst_id, .rng = rt_random(),
+				  .cc_id = lsk->conn.opts.cc_id };
+	struct sock *sk;
+	u32 index, gen;
+
+	sk = arena_slot_get(drv.ar, &index, &gen);
+	if (!sk)
+		return NULL;
+	sock_init(sk, index, gen);
+	if (!sock_trylock(sk, 0))
+		return NULL;
+	sk->family = lsk->family;
+	sk->type = lsk->type;
+	sk->protocol = lsk->protocol;
+	sk->v6only = lsk->v6only;
+	sk->local = m->to;
+	sk->peer = m->from;
+	sk->addr_len = m->from_len;
+	sk->bound = true;
+	sk->port_index = lsk->index;
+	sk->listener = lsk->index + 1;
+	seed.dgram_max = udp_path_dgram(&sk->peer);
+	conn_init(&sk->conn, &seed, drv.now);
+	listen_inherit(lsk, sk);
+	open_passive(&sk->conn, h, drv.now);
+	atomic_store(&sk->kind, SK_CONN);
+	lsk->port.refs++;
+	life_adopt(sk);
+	idmap_put(drv.by_peer, sk->conn.peer_id, sk->index);
+	sk->peer_known = true;
+	return sk;
+}
+
+static void third_packet(struct sock *lsk, struct rx_pkt *p, const struct rx_meta *m)
+{
+	struct sock *sk;
+
+	if (queue_full(lsk)) {
+		domain_count(drv.dom, CNT_ListenOverflows, 1);
+		return;		/* the client repeats it */
+	}
+	sk = make_sock(lsk, &p->h, m);
+	if (!sk)
+		return;
+	domain_count(drv.dom, CNT_SyncookiesRecv, 1);
+	domain_count(drv.dom, CNT_PassiveOpens, 1);
+	conn_input(&sk->conn, p, drv.now);
+	conn_input_end(&sk->conn, drv.now);
+	enqueue(lsk, sk);
+	sock_unlock(sk, -1);
+	listen_refill(lsk);
+}
+
+void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m)
+{
+	struct rx_pkt p = { .page = 0 };
+	struct flow_addr fa = { .scope = 0 };
+	u8 reply[WIRE_HDR_MAX];
+	unsigned n;
+
+	if (!wire_decode(&p.h, pkt, len))
+		return;
+	flow_of(&fa, &m->to, fa.local, &fa.lport);
+	flow_of(&fa, &m->from, fa.peer, &fa.pport);
+	if (p.h.flags & WF_SYN) {
+		domain_count(drv.dom, CNT_SynRecv, 1);
+		if (!wire_sum_ok(pkt, len, wire_seed(p.h.open.src_id, 0))) {
+			domain_count(drv.dom, CNT_InCsumErrors, 1);
+			return;
+		}
+		if (queue_full(lsk)) {
+			domain_count(drv.dom, CNT_ListenOverflows, 1);
+			return;
+		}
+		n = open_syn_reply(&lsk->key, &fa, &p.h, len, udp_path_dgram(&m->from),
+				   lsk->conn.mem.rcvbuf / 2, reply, drv.now);
+		if (n)
+			udp_reply(lsk, reply, n, &m->from, &m->to);
+		return;
+	}
+	if (!open_cookie_ok(&lsk->key, &fa, &p.h, pkt, len, drv.now)) {
+		domain_count(drv.dom, CNT_SyncookiesFailed, 1);
+		return;
+	}
+	p.payload = pkt + p.h.len;
+	p.len = (u32)(len - p.h.len);
+	third_packet(lsk, &p, m);
+}

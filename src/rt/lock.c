@@ -1,0 +1,222 @@
+/*
+ * lock.c - entering and leaving a sock.
+ *
+ * Leaving is where everything comes together: what was noted while the lock
+ * was held is run, what may be sent is sent, the mirror is brought up to date
+ * as far as this thread can, the driver is asked for the rest. The order
+ * "unlock, then look at the notes again" with noters that "note, then try the
+ * lock" makes sure that one of the two runs every note.
+ */
+#include <errno.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+/* The last holder died inside: the queues may be broken. This one connection
+ * is aborted, nothing else (its pages are found by the page table). */
+static void holder_died(struct sock *sk)
+{
+	struct conn *c = &sk->conn;
+
+	pthread_mutex_consistent(&sk->lock);
+	if (atomic_load(&sk->kind) == SK_FREE)
+		return;
+	list_init(&c->sndq);
+	list_init(&c->tsorted);
+	list_init(&c->rcvq);
+	list_init(&c->ofoq);
+	c->send_head = &c->sndq;
+	c->packets_out = c->sacked_out = c->lost_out = c->retrans_out = 0;
+	mem_acct_purge(&c->mem);
+	if (c->state != CONN_CLOSED && c->state != CONN_LISTEN)
+		conn_abort(c, ECONNRESET, rt_now());
+}
+
+bool sock_trylock(struct sock *sk, u32 gen)
+{
+	int ret = pthread_mutex_trylock(&sk->lock);
+
+	if (ret == EOWNERDEAD) {
+		holder_died(sk);
+		ret = 0;
+	}
+	if (ret)
+		return false;
+	if (gen && atomic_load(&sk->gen) != gen) {
+		pthread_mutex_unlock(&sk->lock);
+		return false;
+	}
+	return true;
+}
+
+int sock_lock(struct sock_ref *r)
+{
+	struct sock *sk = r->sk;
+
+	if (pthread_mutex_lock(&sk->lock) == EOWNERDEAD)
+		holder_died(sk);
+	if (atomic_load(&sk->gen) != r->gen) {
+		pthread_mutex_unlock(&sk->lock);
+		return -EBADF;
+	}
+	return 0;
+}
+
+void sock_note(struct sock *sk, u32 what)
+{
+	atomic_fetch_or(&sk->pending, what);
+}
+
+/* For the driver: lock it, or leave the note with whoever holds it. True: the
+ * lock is ours and the note is left for sock_unlock() to run. */
+bool sock_note_trylock(struct sock *sk, u32 gen, u32 what)
+{
+	sock_note(sk, what);
+	return sock_trylock(sk, gen);
+}
+
+static bool noted(const struct sock *sk)
+{
+	return atomic_load(&sk->backlog) || atomic_load(&sk->pending);
+}
+
+static void run_backlog(struct sock *sk, usec_t now)
+{
+	struct rxbuf *rb = atomic_exchange(&sk->backlog, NULL), *in_order = NULL;
+
+	if (!rb)
+		return;
+	while (rb) {
+		struct rxbuf *next = atomic_load(&rb->next);
+
+		atomic_store(&rb->next, in_order);
+		in_order = rb;
+		rb = next;
+	}
+	while (in_order) {
+		rb = in_order;
+		in_order = atomic_load(&rb->next);
+		rx_run(sk, rb, now);
+		rx_release(rb);
+	}
+	atomic_store(&sk->backlog_len, 0);
+	conn_input_end(&sk->conn, now);
+}
+
+/* What was noted for the holder of the lock. */
+static void run_notes(struct sock *sk, usec_t now)
+{
+	u32 pending = atomic_exchange(&sk->pending, 0);
+
+	run_backlog(sk, now);
+	if (pending & PEND_INPUT_END)
+		conn_input_end(&sk->conn, now);
+	if (pending & PEND_ICMP)
+		conn_icmp(&sk->conn, (int)sk->icmp_err, now);
+	if (pending & PEND_TIMER)
+		conn_timeout(&sk->conn, now);
+	if (pending & PEND_HUP)
+		life_hup(sk);
+}
+
+/* True: the driver must look at this sock's timer sooner than it plans to. */
+static bool publish_deadline(struct sock *sk)
+{
+	u64 deadline = conn_deadline(&sk->conn);
+
+	atomic_store(&sk->deadline, deadline);
+	return deadline < atomic_load(&sk->timer_at);
+}
+
+enum { WAKE_READER = 1, WAKE_WRITER = 2, WAKE_DRIVER = 4 };
+
+static unsigned sleepers(const struct sock *sk)
+{
+	unsigned ready = conn_ready(&sk->conn), wake = 0;
+
+	if (atomic_load(&sk->rwait) && ready & (READY_IN | READY_ERR | READY_HUP))
+		wake |= WAKE_READER;
+	if (atomic_load(&sk->wwait) && ready & (READY_OUT | READY_ERR | READY_HUP))
+		wake |= WAKE_WRITER;
+	return wake;
+}
+
+bool sock_want_reader(const struct sock *sk)
+{
+	return sleepers(sk) & WAKE_READER;
+}
+
+/* Sends, shows, arms. What must be done after the unlock is returned. */
+static unsigned settle(struct sock *sk, int fd, usec_t now)
+{
+	unsigned wake;
+	bool ask = false;
+	u32 kind = atomic_load(&sk->kind);
+
+	if (kind == SK_CONN || kind == SK_RELAY)
+		udp_flush(sk, now);
+	wake = sleepers(sk);
+	if (rt_bypass)
+		mirror_sync(sk);
+	else
+		ask = mirror_sync_app(sk, fd);
+	if (publish_deadline(sk)) {
+		if (rt_bypass) {
+			life_arm(sk);
+		} else if (driver_attention(sk) &&
+			   atomic_load(&sk->deadline) < atomic_load(&drv.shm->next_wake)) {
+			wake |= WAKE_DRIVER;
+		}
+	}
+	if (ask) {
+		driver_attention(sk);
+		if (atomic_load(&drv.shm->sleeping))
+			wake |= WAKE_DRIVER;
+	}
+	return wake;
+}
+
+/* Wakes after the unlock, so that the woken do not run into the lock. False:
+ * nobody slept after all, and the mirror must show what they would have seen. */
+static bool wake_up(struct sock *sk, unsigned wake)
+{
+	bool found = true;
+
+	if (wake & WAKE_DRIVER)
+		driver_wake();
+	if (wake & WAKE_READER) {
+		atomic_fetch_add(&sk->rseq, 1);
+		if (!sys_futex_wake(&sk->rseq, INT32_MAX)) {
+			atomic_store(&sk->rwait, 0);
+			found = false;
+		}
+	}
+	if (wake & WAKE_WRITER) {
+		atomic_fetch_add(&sk->wseq, 1);
+		if (!sys_futex_wake(&sk->wseq, INT32_MAX))
+			atomic_store(&sk->wwait, 0);
+	}
+	return found;
+}
+
+void sock_unlock(struct sock *sk, int fd)
+{
+	usec_t now = rt_now();
+
+	for (;;) {
+		u32 gen = atomic_load(&sk->gen);
+		unsigned wake = 0;
+
+		if (noted(sk))
+			run_notes(sk, now);
+		if (atomic_load(&sk->kind) != SK_FRESH)
+			wake = settle(sk, fd, now);
+		if (rt_bypass && life_maybe_free(sk))
+			return;
+		pthread_mutex_unlock(&sk->lock);
+		if (wake_up(sk, wake) && !noted(sk))
+			return;
+		if (!sock_trylock(sk, gen))
+			return;
+		now = rt_now();
+	}
+}

@@ -1,0 +1,342 @@
+/*
+ * mirror.c - readiness shown through a socketpair (the table is in HACKING.md).
+ *
+ *   owner's queue: one sentinel byte, always; a second one is the plug. The app
+ *     end's SO_SNDBUF is the minimum, so that two messages fill it.
+ *   app's queue: token bytes, at least one while there is something to read.
+ *
+ * A mirror only ever moves forward through FIN, HUP and ERR.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+enum { TOKENS_MAX = 64, TOKENS_TRIM = 16 };
+
+struct hello {
+	u64 nonce;
+	u32 index, gen;
+};
+
+int mirror_fresh(int type)
+{
+	int fd = sys_socket(AF_UNIX, SOCK_STREAM | (type & (SOCK_CLOEXEC | SOCK_NONBLOCK)), 0);
+	int least = 1;
+
+	if (fd >= 0)
+		sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	return fd;
+}
+
+static int connect_driver(int fd)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + drv.name_len);
+	int ret, fl;
+
+	memcpy(sa.sun_path, drv.name, drv.name_len);
+	ret = sys_connect(fd, &sa, len);
+	if (ret != -EAGAIN)
+		return ret;
+	/* The driver's queue is full for a moment: wait for a place. */
+	fl = sys_fcntl(fd, F_GETFL, 0);
+	sys_fcntl(fd, F_SETFL, fl & ~O_NONBLOCK);
+	ret = sys_connect(fd, &sa, len);
+	sys_fcntl(fd, F_SETFL, fl);
+	return ret;
+}
+
+int mirror_pair(struct sock *sk, int fd)
+{
+	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen) };
+	struct iovec iov = { &h, sizeof(h) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { .buf = { 0 } };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	struct local *l = local_get(sk->index);
+	int ret, udp = l ? atomic_load(&l->udp_fd) - 1 : -1;
+
+	if (udp < 0)
+		return -ENOBUFS;
+	ret = connect_driver(fd);
+	if (ret < 0)
+		return ret;
+	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &udp, sizeof(udp));
+	ret = (int)sys_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (ret < 0)
+		return ret;
+	sys_send(fd, "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sys_send(fd, "p", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sk->m = (struct mirror){ .paired = true, .plugged = true };
+	return 0;
+}
+
+static void watch_hup(struct sock *sk, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLET };
+
+	ev.data.u64 = (u64)atomic_load(&sk->gen) << 32 | sk->index;
+	sys_call6(SYS_epoll_ctl, drv.hup_epfd, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
+}
+
+int mirror_make(struct sock *sk)
+{
+	int sv[2], least = 1, ret;
+
+	ret = sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv);
+	if (ret < 0)
+		return ret;
+	sys_setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	sys_send(sv[1], "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sk->m = (struct mirror){ .paired = true };
+	sk->owner_fd = sv[0];
+	watch_hup(sk, sv[0]);
+	return sv[1];
+}
+
+/* ---- pairs that connect to the driver ------------------------------------------ */
+
+static bool same_user(int fd)
+{
+	struct ucred uc;
+	socklen_t len = sizeof(uc);
+
+	return !sys_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &uc, &len) &&
+	       (uc.uid == geteuid() || uc.uid == getuid() || uc.uid == 0);
+}
+
+/* Takes the owner end and the port over. The sock may be locked by the very
+ * thread that connects, so only what is the driver's alone is written. */
+static bool adopt(int fd, const struct hello *h, int udp)
+{
+	struct sock *sk = rt_sock(h->index);
+
+	if (h->nonce != drv.nonce || !sk || atomic_load(&sk->gen) != h->gen ||
+	    sk->owner_fd >= 0)
+		return false;
+	sk->owner_fd = fd;
+	sk->port.drv_fd = udp;
+	life_adopt(sk);
+	watch_hup(sk, fd);
+	if (sock_note_trylock(sk, h->gen, PEND_SETTLE))
+		sock_unlock(sk, -1);
+	return true;
+}
+
+/* 0: not there yet. */
+static int read_hello(int fd)
+{
+	struct hello h;
+	struct iovec iov = { &h, sizeof(h) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	ssize_t n = sys_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cm;
+	int udp = -1;
+
+	if (n == -EAGAIN)
+		return 0;
+	cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
+	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
+	if (n == sizeof(h) && udp >= 0 && adopt(fd, &h, udp))
+		return 1;
+	if (udp >= 0)
+		sys_close(udp);
+	sys_close(fd);
+	return -1;
+}
+
+static void on_pending(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)revents;
+	if (!read_hello(w->fd))
+		return;
+	ev_io_stop(loop, w);
+	free(w);
+}
+
+void mirror_hello(void)
+{
+	for (;;) {
+		int fd = sys_accept4(drv.hello_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		ev_io *w;
+
+		if (fd < 0)
+			return;
+		if (!same_user(fd)) {
+			sys_close(fd);
+			continue;
+		}
+		if (read_hello(fd))
+			continue;
+		w = malloc(sizeof(*w));
+		if (!w) {
+			sys_close(fd);
+			continue;
+		}
+		ev_io_init(w, on_pending, fd, EV_READ);
+		ev_io_start(drv.loop, w);
+	}
+}
+
+/* ---- what any holder may do ------------------------------------------------------- */
+
+void mirror_plug(struct sock *sk, int fd)
+{
+	if (sys_send(fd, "p", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+		sk->m.plugged = true;
+}
+
+/* Once FIN is shown a token stays for ever: it makes the real close visible. */
+void mirror_drain(struct sock *sk, int fd, u32 keep)
+{
+	char buf[TOKENS_MAX * 2];
+	ssize_t n;
+
+	if (sk->m.fin || sk->m.hup || sk->m.err || sk->m.tokens <= keep)
+		return;
+	n = sys_recv(fd, buf, min(sk->m.tokens - keep, (u32)sizeof(buf)), MSG_DONTWAIT);
+	if (n > 0)
+		sk->m.tokens -= (u32)n;
+}
+
+static bool edge_due(const struct sock *sk)
+{
+	return atomic_load(&sk->et) && sk->m.edge != sk->conn.rx_edge &&
+	       sk->m.tokens < TOKENS_MAX;
+}
+
+bool mirror_sync_app(struct sock *sk, int fd)
+{
+	unsigned ready = conn_ready(&sk->conn);
+	struct mirror *m = &sk->m;
+
+	if (!m->paired || atomic_load(&sk->kind) != SK_CONN)
+		return false;
+	if (sk->tx_blocked || sk->closing)
+		return true;
+	if (m->err)
+		return false;
+	if (fd >= 0) {
+		if (!(ready & READY_OUT) && !m->plugged)
+			mirror_plug(sk, fd);
+		if (!(ready & READY_IN))
+			mirror_drain(sk, fd, 0);
+		else if (m->tokens > TOKENS_TRIM)
+			mirror_drain(sk, fd, 1);
+	}
+	if (m->plugged && ready & READY_OUT)
+		return true;
+	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
+	    (!m->tokens || edge_due(sk)))
+		return true;
+	return (ready & READY_RDHUP && !m->fin) || (ready & READY_HUP && !m->hup) ||
+	       (ready & READY_ERR && !m->hup);
+}
+
+/* ---- what only the driver can do ----------------------------------------------------- */
+
+static void token(struct sock *sk)
+{
+	if (sys_send(sk->owner_fd, "t", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+		sk->m.tokens++;
+	sk->m.edge = sk->conn.rx_edge;
+}
+
+static void unplug(struct sock *sk)
+{
+	char c;
+
+	if (sys_recv(sk->owner_fd, &c, 1, MSG_DONTWAIT) == 1)
+		sk->m.plugged = false;
+}
+
+/* After an error our end must go, with the sentinel unread, for the app end to
+ * show ERR. A descriptor left in the app's queue tells of its last close. */
+static void fail(struct sock *sk)
+{
+	int sv[2];
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { .buf = { 0 } };
+	struct iovec iov = { (void *)"x", 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+
+	if (sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return;		/* out of descriptors: shown at the next occasion */
+	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &sv[1], sizeof(int));
+	if (sys_sendmsg(sk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
+		sk->tomb_fd = sv[0];
+		watch_hup(sk, sv[0]);
+	} else {
+		sys_close(sv[0]);
+	}
+	sys_close(sv[1]);
+	sys_close(sk->owner_fd);
+	sk->owner_fd = -1;
+	sk->m.err = true;
+}
+
+void mirror_sync(struct sock *sk)
+{
+	unsigned ready = conn_ready(&sk->conn);
+	struct mirror *m = &sk->m;
+
+	if (sk->closing) {
+		mirror_drop(sk);
+		return;
+	}
+	if (sk->owner_fd < 0 || m->err || atomic_load(&sk->kind) != SK_CONN)
+		return;
+	if (m->plugged && ready & READY_OUT)
+		unplug(sk);
+	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
+	    (!m->tokens || edge_due(sk)))
+		token(sk);
+	if (ready & READY_ERR && ready & READY_HUP && !m->fin && !m->hup) {
+		fail(sk);	/* once FIN is shown, HUP is all that can follow */
+		return;
+	}
+	if (ready & READY_RDHUP && !m->fin) {
+		if (!m->tokens)
+			token(sk);
+		sys_shutdown(sk->owner_fd, SHUT_WR);
+		m->fin = true;
+	}
+	if (ready & READY_HUP && !m->hup) {
+		m->hup = true;
+		sys_shutdown(sk->owner_fd, SHUT_RDWR);
+	}
+}
+
+void mirror_drop(struct sock *sk)
+{
+	if (sk->owner_fd >= 0)
+		sys_close(sk->owner_fd);
+	if (sk->tomb_fd >= 0)
+		sys_close(sk->tomb_fd);
+	sk->owner_fd = sk->tomb_fd = -1;
+	sk->m.paired = false;
+}

@@ -1,0 +1,198 @@
+/*
+ * rt.h - inside the runtime: the driver, ports, mirrors. One driver a process,
+ * its event thread started with the first socket that listens or connects.
+ *
+ * Who touches what:
+ *   struct driver      the event thread alone, but for the fields named shared
+ *   struct driver_shm  in arena slot 0, for every process of the family
+ *   struct sock        under its lock (sock.h)
+ *   pool account       under driver_shm.pool_lock
+ *
+ * The event thread has a descriptor table of its own: numbers named drv_fd,
+ * owner_fd, tomb_fd are meaningless elsewhere, app_fd and fd there.
+ */
+#ifndef RUDP_RT_RT_H
+#define RUDP_RT_RT_H
+
+#include <ev.h>
+#include "mem/arena.h"
+#include "mem/domain.h"
+#include "rt/sock.h"
+
+enum { DRIVER_RXBUFS = 64 };
+
+struct driver_shm {
+	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
+	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
+	_Atomic u64 next_wake;		/* when it wakes by itself */
+	pthread_mutex_t pool_lock;	/* robust */
+	struct rxbuf rx[DRIVER_RXBUFS];
+};
+static_assert(sizeof(struct driver_shm) <= SOCK_SLOT, "the driver's share fits a slot");
+
+struct idmap;
+struct twtab;
+
+struct port_watch {		/* the driver's side of a sock that owns a port */
+	ev_io rd;
+	ev_io wr;		/* started while datagrams wait for room */
+	u32 index;
+	u32 ovfl;		/* SO_RXQ_OVFL as last seen */
+	u32 senders, senders_now;	/* connections that sent in the last, this tick */
+};
+
+/* This process's own view of a sock, by index: descriptor numbers differ from
+ * process to process. Forked children have a copy. */
+struct local {
+	_Atomic u32 refs;	/* descriptors of it in this process */
+	_Atomic u32 port_users;	/* of its port: socks with refs, itself included */
+	_Atomic s32 udp_fd;	/* number + 1 of its UDP socket here; 0: none */
+};
+
+struct sock_timer {
+	ev_timer t;
+	u32 index, gen;
+};
+
+struct driver {
+	/* shared with the program's threads: written once before they look */
+	struct domain *dom;
+	struct arena *ar;
+	struct driver_shm *shm;
+	int wake_app;			/* eventfd in the program's table */
+	char name[28];			/* abstract address of `hello_fd` */
+	unsigned name_len;
+	u64 nonce;
+
+	/* the event thread's */
+	struct ev_loop *loop;
+	ev_io hello, wake, hups;
+	ev_prepare prepare;
+	ev_check check;
+	ev_timer tick;
+	int wake_fd, hello_fd, hup_epfd, probe4, probe6;
+	struct idmap *by_id, *by_peer;
+	struct twtab *tw;
+	struct sock_timer **timers;	/* by sock index */
+	struct port_watch **ports;	/* by sock index */
+	u32 ntables;			/* length of the two */
+	u32 touched[256];		/* socks met in this receive batch */
+	unsigned ntouched;
+	u32 blocked[256];		/* socks whose UDP socket was full */
+	unsigned nblocked;
+	bool exiting;
+	usec_t now;
+};
+
+extern struct driver drv;
+
+/* ---- process and driver (start.c, driver.c) ------------------------------ */
+
+int rt_attach(void);			/* domain and arena; once; 0 or -errno */
+int rt_start(void);			/* the event thread; once */
+struct sock *rt_sock(u32 index);	/* NULL: no such slot */
+void driver_wake(void);			/* any thread */
+bool driver_attention(struct sock *sk);	/* lock held: on the list; true: wake it after unlock */
+void *driver_thread(void *arg);
+void driver_tx_wait(struct sock *sk);	/* driver: go on when the port takes more */
+void driver_busy(void);			/* driver: tick for a while */
+u64 rt_random(void);
+int rt_fd_high(int fd);			/* moves to the top of the range; new number */
+void rt_fd_forget(int fd);
+const struct rt_env *rt_env(void);
+struct local *local_get(u32 index);	/* NULL: no memory */
+void local_ref(struct sock *sk);
+bool local_unref(struct sock *sk);	/* true: it was the last one here */
+
+struct rt_env {
+	char domain[DOMAIN_NAME_MAX];
+	bool has_limits;
+	struct mem_limits limits;
+	u8 cc_id;
+};
+
+/* ---- UDP (udp.c) ----------------------------------------------------------- */
+
+/* A UDP socket for a sock: options set, not bound. */
+int udp_open(struct port *p, int family, bool v6only, bool reuseport);
+/* Sends what the connection has to send. From the calling thread. */
+void udp_flush(struct sock *sk, usec_t now);
+/* Sends one made-up packet (listener's answers) from the driver. */
+void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
+	       const union sock_addr *to, const union sock_addr *from);
+u16 udp_path_dgram(const union sock_addr *peer);	/* largest datagram by the route */
+void port_watch_start(struct sock *sk);
+void port_watch_stop(struct sock *sk);
+void port_tick(void);		/* share of each port's capacity among its senders */
+
+struct rx_meta {		/* of one received buffer */
+	union sock_addr from, to;	/* to: by PKTINFO, or the port's own */
+	socklen_t from_len;
+};
+
+/* ---- packets to socks (rx.c, listen.c) -------------------------------------- */
+
+void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
+	       const struct rx_meta *m);
+void rx_batch_end(void);
+/* Runs one buffer's datagrams into sk. Lock held. */
+void rx_run(struct sock *sk, struct rxbuf *rb, usec_t now);
+void rx_release(struct rxbuf *rb);	/* the buffer's pages back to the pool */
+void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
+	     const union sock_addr *to);
+void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m);
+void listen_refill(struct sock *lsk);	/* lock held: hand out up to 16 */
+void listen_close(struct sock *lsk);	/* lock held: abort what waits */
+bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen;
+						 * true: queued again */
+
+/* ---- mirror (mirror.c) -------------------------------------------------------- */
+
+int mirror_fresh(int type);			/* an unconnected app end */
+int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
+int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
+void mirror_hello(void);			/* driver: pairs that connect */
+void mirror_plug(struct sock *sk, int fd);
+void mirror_drain(struct sock *sk, int fd, u32 keep);
+void mirror_sync(struct sock *sk);		/* driver, lock held */
+bool mirror_sync_app(struct sock *sk, int fd);	/* other holders; true: the driver is needed */
+void mirror_drop(struct sock *sk);		/* driver: close our ends */
+
+/* ---- sock.c, io.c ---------------------------------------------------------------- */
+
+void sock_init(struct sock *sk, u32 index, u32 gen);	/* a slot just got */
+void listen_inherit(const struct sock *lsk, struct sock *sk);
+/* Lock held: sleeps without it. 0: held again, look again; else unlocked. */
+int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until);
+
+/* ---- lock.c --------------------------------------------------------------------- */
+
+bool sock_trylock(struct sock *sk, u32 gen);
+void sock_note(struct sock *sk, u32 what);	/* pending |= what */
+bool sock_note_trylock(struct sock *sk, u32 gen, u32 what);
+bool sock_want_reader(const struct sock *sk);	/* lock held: somebody sleeps for what is there */
+
+/* ---- socks in the driver (life.c) -------------------------------------------------- */
+
+void life_adopt(struct sock *sk);	/* driver knows it from now on: tables, timers */
+void life_hup(struct sock *sk);		/* lock held: the last reference is gone */
+bool life_maybe_free(struct sock *sk);	/* lock held; true: freed and unlocked */
+void life_arm(struct sock *sk);		/* driver: timer as the deadline says */
+int life_tables(u32 index);
+
+/* ---- idmap.c ------------------------------------------------------------------------- */
+
+struct idmap *idmap_new(void);
+bool idmap_put(struct idmap *m, u64 id, u32 val);
+void idmap_del(struct idmap *m, u64 id, u32 val);
+/* Values under an id, from *pos on; 0: no more. */
+u32 idmap_get(const struct idmap *m, u64 id);
+
+struct twtab *twtab_new(u32 max);
+struct tw *twtab_find(struct twtab *t, u64 id);
+bool twtab_add(struct twtab *t, const struct tw *tw);	/* false: overflow */
+u32 twtab_expire(struct twtab *t, usec_t now);		/* entries left */
+void tw_input(struct sock *port_sk, struct tw *tw, const u8 *pkt, size_t len,
+	      const struct rx_meta *m);
+
+#endif

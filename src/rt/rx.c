@@ -1,0 +1,264 @@
+/*
+ * rx.c - from received buffers to socks. The driver tries the sock's lock; if
+ * somebody has it, the buffer is parked on the backlog (bounded by R4.6 and by
+ * half the pool) and run by that thread when it unlocks.
+ *
+ * Socks met in a receive batch are settled once, at its end: one
+ * acknowledgement a batch.
+ */
+#include <errno.h>
+#include <string.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+void rx_release(struct rxbuf *rb)
+{
+	atomic_store(&rb->busy, 0);
+}
+
+/* The sock took the first pages over; the rest goes back to the pool. */
+static void pages_taken(struct rxbuf *rb, unsigned npages)
+{
+	if (npages < RUN_PAGES_MAX)
+		mem_free(arena_pool(drv.ar), rb->unit + npages * PAGE_UNITS,
+			 (RUN_PAGES_MAX - npages) * PAGE_UNITS, MEM_RCV);
+	rb->unit = MEM_NONE;
+}
+
+static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, bool whole,
+		    usec_t now)
+{
+	struct conn *c = &sk->conn;
+	struct rx_pkt p = { .page = 0 };
+	bool pool = false;
+
+	if (!wire_sum_ok(pkt, len, c->sum_seed)) {
+		domain_count(drv.dom, CNT_InCsumErrors, 1);
+		return;
+	}
+	if (!wire_decode(&p.h, pkt, len)) {
+		domain_count(drv.dom, CNT_InErrs, 1);
+		return;
+	}
+	p.payload = pkt + p.h.len;
+	p.len = len - p.h.len;
+	if (whole && p.len >= PAGE_BYTES / 4 * 3) {
+		p.page = rb->unit / PAGE_UNITS;
+		p.npages = DIV_ROUND_UP(len, PAGE_BYTES);
+		pool = true;
+		pthread_mutex_lock(&drv.shm->pool_lock);
+	}
+	conn_input(c, &p, now);
+	if (pool) {
+		if (p.taken)
+			pages_taken(rb, p.npages);
+		pthread_mutex_unlock(&drv.shm->pool_lock);
+	}
+}
+
+void rx_run(struct sock *sk, struct rxbuf *rb, usec_t now)
+{
+	const u8 *pkt = arena_unit_addr(drv.ar, rb->unit);
+	u32 step = rb->gso ? rb->gso : rb->len;
+	u32 kind = atomic_load(&sk->kind);
+
+	if (kind != SK_CONN && kind != SK_RELAY)
+		return;
+	for (u32 off = 0; off < rb->len; off += step)
+		run_one(sk, rb, pkt + off, min(step, rb->len - off), !rb->gso, now);
+}
+
+/* ---- the batch ------------------------------------------------------------------- */
+
+static void settle_touched(void)
+{
+	for (unsigned i = 0; i < drv.ntouched; i++) {
+		struct sock *sk = rt_sock(drv.touched[i]);
+
+		sk->touched = false;
+		if (sock_note_trylock(sk, 0, PEND_INPUT_END))
+			sock_unlock(sk, -1);
+	}
+	drv.ntouched = 0;
+}
+
+void rx_batch_end(void)
+{
+	settle_touched();
+}
+
+static void touch(struct port_watch *pw, struct sock *port_sk, struct sock *sk)
+{
+	u32 share;
+
+	if (sk->touched)
+		return;
+	if (drv.ntouched == ARRAY_SIZE(drv.touched))
+		settle_touched();
+	sk->touched = true;
+	drv.touched[drv.ntouched++] = sk->index;
+	pw->senders_now++;
+	share = max(pw->senders, pw->senders_now);
+	sk->conn.rcv_credit = port_sk->port.capacity / share;
+}
+
+static void park(struct sock *sk, struct rxbuf *rb)
+{
+	struct rxbuf *head;
+	u32 limit = 2 * sk->conn.mem.rcvbuf + sk->conn.mem.sndbuf / 2 + 65536;
+	unsigned parked = 0;
+
+	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
+		parked += atomic_load(&drv.shm->rx[i].busy);
+	if (atomic_load(&sk->backlog_len) + (u64)sk->conn.mem.rmem_alloc > limit ||
+	    parked >= DRIVER_RXBUFS / 2) {
+		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
+		return;
+	}
+	atomic_store(&rb->busy, 1);
+	atomic_fetch_add(&sk->backlog_len, rb->len);
+	head = atomic_load(&sk->backlog);
+	do
+		atomic_store(&rb->next, head);
+	while (!atomic_compare_exchange_weak(&sk->backlog, &head, rb));
+	/* The holder may have left meanwhile without seeing it. */
+	if (sock_trylock(sk, 0))
+		sock_unlock(sk, -1);
+}
+
+static void for_sock(struct port_watch *pw, struct sock *port_sk, struct sock *sk,
+		     struct rxbuf *rb)
+{
+	if (sock_trylock(sk, 0)) {
+		touch(pw, port_sk, sk);
+		rx_run(sk, rb, drv.now);
+		if (!sk->peer_known && sk->conn.peer_id)
+			sk->peer_known = idmap_put(drv.by_peer, sk->conn.peer_id, sk->index);
+		pthread_mutex_unlock(&sk->lock);
+	} else {
+		park(sk, rb);
+	}
+}
+
+/* No connection of ours: a listener's business, an ended one's, or a reset's. */
+static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struct rx_meta *m)
+{
+	u8 reply[WIRE_HDR_MAX];
+	struct wire_hdr h;
+	struct tw *tw;
+	unsigned n;
+
+	if (!wire_decode(&h, pkt, len)) {
+		domain_count(drv.dom, CNT_InErrs, 1);
+		return;
+	}
+	tw = twtab_find(drv.tw, h.dst_id);
+	if (tw) {
+		tw_input(port_sk, tw, pkt, len, m);
+		return;
+	}
+	if (h.flags & WF_RST) {
+		u32 index = h.dst_id ? 0 : idmap_get(drv.by_peer, h.seq);
+		struct sock *sk = rt_sock(index);
+
+		if (sk && sock_trylock(sk, 0)) {
+			if (open_reset_ok(&sk->conn, &h, pkt, len))
+				conn_reset(&sk->conn, drv.now);
+			sock_unlock(sk, -1);
+		}
+		return;
+	}
+	if (h.has_open && atomic_load(&port_sk->kind) == SK_LISTENER && !port_sk->closing) {
+		listen_input(port_sk, pkt, len, m);
+		return;
+	}
+	domain_count(drv.dom, CNT_InNoConn, 1);
+	n = open_reset_reply(&h, len, reply, drv.now);
+	if (n) {
+		udp_reply(port_sk, reply, n, &m->from, &m->to);
+		domain_count(drv.dom, CNT_OutRsts, 1);
+	}
+}
+
+/* A buffer whose datagrams are all for one connection goes there whole. */
+static bool one_flow(const u8 *pkt, const struct rxbuf *rb, u64 id)
+{
+	u64 other;
+	u8 flags;
+
+	for (u32 off = rb->gso; rb->gso && off < rb->len; off += rb->gso)
+		if (!wire_peek(pkt + off, rb->len - off, &other, &flags) || other != id)
+			return false;
+	return true;
+}
+
+static void one_by_one(struct sock *port_sk, const u8 *pkt, struct rxbuf *rb,
+		       const struct rx_meta *m)
+{
+	u32 step = rb->gso ? rb->gso : rb->len;
+
+	for (u32 off = 0; off < rb->len; off += step) {
+		u32 len = min(step, rb->len - off);
+		struct sock *sk;
+		u64 id;
+		u8 flags;
+
+		if (!wire_peek(pkt + off, len, &id, &flags)) {
+			domain_count(drv.dom, CNT_InErrs, 1);
+			continue;
+		}
+		sk = rt_sock(id ? idmap_get(drv.by_id, id) : 0);
+		if (!sk) {
+			for_nobody(port_sk, pkt + off, len, m);
+		} else if (sock_trylock(sk, 0)) {
+			run_one(sk, rb, pkt + off, len, false, drv.now);
+			sock_note(sk, PEND_INPUT_END);
+			sock_unlock(sk, -1);
+		} else {
+			domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
+		}
+	}
+}
+
+void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
+	       const struct rx_meta *m)
+{
+	const u8 *pkt = arena_unit_addr(drv.ar, rb->unit);
+	struct sock *sk;
+	u64 id;
+	u8 flags;
+
+	domain_count(drv.dom, CNT_InSegs, rb->gso ? DIV_ROUND_UP(rb->len, rb->gso) : 1);
+	if (!wire_peek(pkt, rb->len, &id, &flags)) {
+		domain_count(drv.dom, CNT_InErrs, 1);
+		return;
+	}
+	sk = rt_sock(id ? idmap_get(drv.by_id, id) : 0);
+	if (sk && one_flow(pkt, rb, id))
+		for_sock(pw, port_sk, sk, rb);
+	else
+		one_by_one(port_sk, pkt, rb, m);
+}
+
+/* An ICMP error names the packet that met it: its head, where quoted, our
+ * peer's id. Otherwise a port with one connection knows whose it was. */
+void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
+	     const union sock_addr *to)
+{
+	struct sock *sk = NULL;
+	u64 id;
+	u8 flags;
+
+	(void)to;
+	if (wire_peek(quoted, len, &id, &flags) && id)
+		sk = rt_sock(idmap_get(drv.by_peer, id));
+	if (!sk && port_sk->port.connected)
+		sk = port_sk;
+	if (!sk || atomic_load(&sk->kind) != SK_CONN)
+		return;
+	sk->icmp_err = (u32)err;
+	if (err == EMSGSIZE)
+		return;		/* the route has learned; the next send finds out */
+	if (sock_note_trylock(sk, 0, PEND_ICMP))
+		sock_unlock(sk, -1);
+}

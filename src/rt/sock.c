@@ -1,0 +1,478 @@
+/*
+ * sock.c - the calls that make, name, connect and end sockets.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+bool sock_stale(const struct sock_ref *r)
+{
+	return atomic_load(&r->sk->gen) != r->gen || atomic_load(&r->sk->stale);
+}
+
+void sock_init(struct sock *sk, u32 index, u32 gen)
+{
+	sk->index = sk->port_index = index;
+	sk->owner_fd = sk->tomb_fd = -1;
+	sk->port.drv_fd = -1;
+	atomic_store(&sk->deadline, USEC_NEVER);
+	atomic_store(&sk->timer_at, USEC_NEVER);
+	mem_acct_init(&sk->conn.mem, drv.ar, OWNER_SOCK0 + index, gen);
+	atomic_store(&sk->gen, gen);
+}
+
+int sock_socket(int family, int type, int protocol, struct sock_ref *ret)
+{
+	struct conn_seed seed = { .id = rt_random(), .rng = rt_random(),
+				  .dgram_max = WIRE_DGRAM_MIN };
+	struct sock *sk;
+	u32 index, gen;
+	int fd, err;
+
+	err = rt_attach();
+	if (err < 0)
+		return err == -ENOMEM ? -ENOBUFS : err;
+	fd = mirror_fresh(type);
+	if (fd < 0)
+		return fd;
+	sk = arena_slot_get(drv.ar, &index, &gen);
+	if (!sk) {
+		sys_close(fd);
+		return -ENFILE;
+	}
+	sock_init(sk, index, gen);
+	seed.cc_id = rt_env()->cc_id;
+	conn_init(&sk->conn, &seed, rt_now());
+	sk->family = family;
+	sk->type = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+	sk->protocol = protocol ? protocol : IPPROTO_TCP;
+	sk->local.sa.sa_family = sk->peer.sa.sa_family = (sa_family_t)family;
+	sk->addr_len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	atomic_store(&sk->nonblock, !!(type & SOCK_NONBLOCK));
+	atomic_store(&sk->kind, SK_FRESH);
+	*ret = (struct sock_ref){ sk, gen };
+	local_ref(sk);
+	return fd;
+}
+
+void sock_dup(struct sock_ref *r)
+{
+	local_ref(r->sk);
+}
+
+/* ---- names ---------------------------------------------------------------------- */
+
+static bool is_any(const union sock_addr *a)
+{
+	return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY :
+	       IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
+static int open_port(struct sock *sk)
+{
+	struct local *l = local_get(sk->index);
+	int fd;
+
+	if (sk->port.open)
+		return 0;
+	if (!l)
+		return -ENOBUFS;
+	fd = udp_open(&sk->port, sk->family, sk->v6only, sk->reuseport);
+	if (fd < 0)
+		return fd;
+	atomic_store(&l->udp_fd, fd + 1);
+	return 0;
+}
+
+static int udp_fd(const struct sock *sk)
+{
+	struct local *l = local_get(sk->index);
+
+	return l ? atomic_load(&l->udp_fd) - 1 : -1;
+}
+
+static void read_local_name(struct sock *sk)
+{
+	socklen_t len = sizeof(sk->local);
+
+	sys_getsockname(udp_fd(sk), &sk->local, &len);
+	sk->port.wildcard = is_any(&sk->local);
+}
+
+static int check_addr(const struct sock *sk, const struct sockaddr *sa, socklen_t len)
+{
+	socklen_t want = sk->family == AF_INET ? sizeof(struct sockaddr_in) : 24 /* RFC 2133 */;
+
+	if (len < want)
+		return -EINVAL;
+	if (sa->sa_family != sk->family)
+		return -EAFNOSUPPORT;
+	return 0;
+}
+
+static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
+{
+	union sock_addr a = { .sa = { 0 } };
+	int ret;
+
+	memcpy(&a, sa, min(len, (socklen_t)sizeof(a)));
+	if (sk->family == AF_INET && a.sa.sa_family == AF_UNSPEC &&
+	    a.in.sin_addr.s_addr == INADDR_ANY)
+		a.sa.sa_family = AF_INET;
+	ret = check_addr(sk, &a.sa, len);
+	if (ret < 0)
+		return ret;
+	if (sk->bound || atomic_load(&sk->kind) != SK_FRESH)
+		return -EINVAL;
+	ret = open_port(sk);
+	if (!ret)
+		ret = sys_bind(udp_fd(sk), &a, sk->addr_len);
+	if (ret < 0)
+		return ret;
+	sk->bound = true;
+	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
+	read_local_name(sk);
+	return 0;
+}
+
+int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int ret = sock_lock(r);
+
+	(void)fd;
+	if (ret < 0)
+		return ret;
+	ret = bind_locked(r->sk, sa, len);
+	pthread_mutex_unlock(&r->sk->lock);
+	return ret;
+}
+
+int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, bool peer)
+{
+	union sock_addr a;
+	socklen_t alen;
+	int ret = sock_lock(r);
+
+	(void)fd;
+	if (ret < 0)
+		return ret;
+	a = peer ? r->sk->peer : r->sk->local;
+	alen = r->sk->addr_len;
+	if (peer && (atomic_load(&r->sk->kind) == SK_FRESH ||
+		     atomic_load(&r->sk->kind) == SK_LISTENER ||
+		     r->sk->conn.state == CONN_SYN_SENT || r->sk->conn.state == CONN_CLOSED))
+		ret = -ENOTCONN;
+	pthread_mutex_unlock(&r->sk->lock);
+	if (ret < 0)
+		return ret;
+	if ((int)*len < 0)
+		return -EINVAL;
+	memcpy(sa, &a, min(*len, alen));
+	*len = alen;
+	return 0;
+}
+
+/* ---- listen and accept ------------------------------------------------------------- */
+
+static int listen_locked(struct sock *sk, int fd, int backlog)
+{
+	u32 most = SOMAXCONN_DEFAULT;
+	union sock_addr any = { .sa = { .sa_family = (sa_family_t)sk->family } };
+	int ret;
+
+	atomic_store(&sk->backlog_max, backlog < 0 ? most : min((u32)backlog, most));
+	if (atomic_load(&sk->kind) == SK_LISTENER)
+		return 0;
+	if (atomic_load(&sk->kind) != SK_FRESH)
+		return -EINVAL;
+	if (!sk->bound) {
+		ret = bind_locked(sk, &any.sa, sk->addr_len);
+		if (ret < 0)
+			return ret;
+	}
+	for (unsigned i = 0; i < sizeof(sk->key.key); i += 8) {
+		u64 v = rt_random();
+
+		memcpy(sk->key.key + i, &v, 8);
+	}
+	ret = rt_start();
+	if (!ret)
+		ret = mirror_pair(sk, fd);
+	if (ret < 0)
+		return ret == -ENOMEM ? -ENOBUFS : ret;
+	sk->conn.state = CONN_LISTEN;
+	atomic_store(&sk->kind, SK_LISTENER);
+	return 0;
+}
+
+int sock_listen(struct sock_ref *r, int fd, int backlog)
+{
+	int ret = sock_lock(r);
+
+	if (ret < 0)
+		return ret;
+	ret = listen_locked(r->sk, fd, backlog);
+	pthread_mutex_unlock(&r->sk->lock);
+	return ret;
+}
+
+void listen_inherit(const struct sock *lsk, struct sock *sk)
+{
+	sk->conn.opts = lsk->conn.opts;
+	sk->conn.mem.lock_bits = lsk->conn.mem.lock_bits;
+	sk->conn.mem.sndbuf = lsk->conn.mem.sndbuf;
+	sk->conn.mem.rcvbuf = lsk->conn.mem.rcvbuf;
+	sk->rcvtimeo_us = lsk->rcvtimeo_us;
+	sk->sndtimeo_us = lsk->sndtimeo_us;
+	sk->reuseaddr = lsk->reuseaddr;
+	sk->reuseport = lsk->reuseport;
+	memcpy(sk->opt_values, lsk->opt_values, sizeof(sk->opt_values));
+}
+
+/* Takes one message out of the listener's mirror. */
+static int take(int fd, int flags, u32 *index, u32 *gen)
+{
+	u32 msg[2];
+	struct iovec iov = { msg, sizeof(msg) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	ssize_t n = sys_recvmsg(fd, &m, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0);
+	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int got;
+
+	if (n < 0)
+		return (int)n;
+	if (n == 0)
+		return -EINVAL;		/* shut down: no longer listening */
+	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EMFILE;		/* the kernel had no number; the driver queues it again */
+	memcpy(&got, CMSG_DATA(cm), sizeof(got));
+	*index = msg[0];
+	*gen = msg[1];
+	return got;
+}
+
+static void taken(struct sock *lsk)
+{
+	bool wake = false;
+
+	atomic_fetch_add(&lsk->taken, 1);
+	if (!atomic_load(&lsk->waiting))
+		return;
+	if (sock_trylock(lsk, 0)) {
+		wake = driver_attention(lsk);
+		pthread_mutex_unlock(&lsk->lock);
+	}
+	if (wake)
+		driver_wake();
+}
+
+int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
+		struct sock_ref *ret)
+{
+	u32 index = 0, gen = 0;
+	int got, err;
+
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	if (atomic_load(&r->sk->kind) != SK_LISTENER)
+		return -EINVAL;
+	for (;;) {
+		got = take(fd, flags, &index, &gen);
+		if (got == -EMFILE)
+			return got;
+		if (got < 0)
+			return got;
+		taken(r->sk);
+		*ret = (struct sock_ref){ rt_sock(index), gen };
+		err = ret->sk ? sock_lock(ret) : -EBADF;
+		if (!err)
+			break;
+		sys_close(got);		/* it died in the queue */
+	}
+	ret->sk->accepted = true;
+	atomic_store(&ret->sk->nonblock, !!(flags & SOCK_NONBLOCK));
+	if (sa && len) {
+		memcpy(sa, &ret->sk->peer, min(*len, ret->sk->addr_len));
+		*len = ret->sk->addr_len;
+	}
+	local_ref(ret->sk);
+	pthread_mutex_unlock(&ret->sk->lock);
+	if (flags & SOCK_NONBLOCK)
+		sys_fcntl(got, F_SETFL, O_RDWR | O_NONBLOCK);
+	return got;
+}
+
+/* ---- connect --------------------------------------------------------------------------- */
+
+static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	usec_t now = rt_now();
+	int ret;
+
+	ret = check_addr(sk, sa, len);
+	if (!ret)
+		ret = rt_start();
+	if (!ret)
+		ret = open_port(sk);
+	if (ret < 0)
+		return ret == -ENOMEM ? -ENOBUFS : ret;
+	memcpy(&sk->peer, sa, min(len, sk->addr_len));
+	ret = sys_connect(udp_fd(sk), &sk->peer, sk->addr_len);
+	if (ret < 0)
+		return ret == -EAGAIN ? -EADDRNOTAVAIL : ret;
+	/* The kernel has chosen our name, and for 0.0.0.0 the peer's. */
+	read_local_name(sk);
+	sys_call6(SYS_getpeername, udp_fd(sk), (long)&sk->peer,
+		  (long)&(socklen_t){ sizeof(sk->peer) }, 0, 0, 0);
+	sk->bound = sk->port.connected = true;
+	sk->port.wildcard = false;
+	sk->conn.rcv_credit = sk->port.capacity;
+	conn_set_dgram_max(&sk->conn, udp_path_dgram(&sk->peer));
+	ret = conn_connect(&sk->conn, now);
+	if (!ret)
+		ret = mirror_pair(sk, fd);
+	if (ret < 0)
+		return ret;
+	atomic_store(&sk->kind, SK_CONN);
+	domain_count(drv.dom, CNT_ActiveOpens, 1);
+	return 0;
+}
+
+/* The error is the program's now; the sock stays closed. */
+static int take_error(struct sock *sk)
+{
+	int err = sk->conn.err;
+
+	sk->conn.err = 0;
+	return err ? -err : -ECONNABORTED;
+}
+
+static int connect_result(struct sock_ref *r, int fd)
+{
+	struct sock *sk = r->sk;
+	usec_t until = sk->sndtimeo_us ? rt_now() + sk->sndtimeo_us : USEC_NEVER;
+	int ret;
+
+	while (sk->conn.state == CONN_SYN_SENT) {
+		ret = sock_wait(r, fd, false, until);
+		if (ret == -EAGAIN)
+			return -EINPROGRESS;
+		if (ret < 0)
+			return ret;
+	}
+	ret = sk->conn.err || sk->conn.state == CONN_CLOSED ? take_error(sk) : 0;
+	sock_unlock(sk, fd);
+	return ret;
+}
+
+int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct sock *sk = r->sk;
+	int ret = sock_lock(r);
+
+	if (ret < 0)
+		return ret;
+	if (atomic_load(&sk->kind) == SK_FRESH) {
+		if (len < sizeof(sa->sa_family))
+			ret = -EINVAL;
+		else if (sa->sa_family == AF_UNSPEC)
+			ret = 0;
+		else
+			ret = start_connect(sk, fd, sa, len);
+		if (ret < 0 || sa->sa_family == AF_UNSPEC) {
+			pthread_mutex_unlock(&sk->lock);
+			return ret;
+		}
+		if (atomic_load(&sk->nonblock)) {
+			sk->connect_started = true;
+			sock_unlock(sk, fd);
+			return -EINPROGRESS;
+		}
+		return connect_result(r, fd);
+	}
+	if (atomic_load(&sk->kind) == SK_LISTENER)
+		ret = -EISCONN;
+	else if (sk->conn.state == CONN_SYN_SENT)
+		ret = atomic_load(&sk->nonblock) ? -EALREADY : 1;
+	else if (sk->conn.err)
+		ret = take_error(sk);
+	else if (sk->connect_started && sk->conn.state != CONN_CLOSED)
+		ret = sk->connect_started = false;
+	else
+		ret = sk->conn.state == CONN_CLOSED ? -ECONNABORTED : -EISCONN;
+	if (ret == 1)
+		return connect_result(r, fd);
+	sock_unlock(sk, fd);
+	return ret;
+}
+
+/* ---- end --------------------------------------------------------------------------------- */
+
+int sock_shutdown(struct sock_ref *r, int fd, int how)
+{
+	int ret;
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	ret = sock_lock(r);
+	if (ret < 0)
+		return ret;
+	if (atomic_load(&r->sk->kind) == SK_LISTENER && how != SHUT_WR) {
+		/* It stops listening: accept() gets EINVAL. */
+		atomic_store(&r->sk->backlog_max, 0);
+		sys_shutdown(fd, SHUT_RDWR);
+		pthread_mutex_unlock(&r->sk->lock);
+		return 0;
+	}
+	if (atomic_load(&r->sk->kind) != SK_CONN)
+		ret = -ENOTCONN;
+	else
+		ret = conn_shutdown(&r->sk->conn, how, rt_now());
+	sock_unlock(r->sk, fd);
+	return ret;
+}
+
+static void free_fresh(struct sock *sk)
+{
+	u32 index = sk->index;
+
+	conn_purge(&sk->conn);
+	mem_acct_fini(&sk->conn.mem);
+	atomic_store(&sk->kind, SK_FREE);
+	atomic_fetch_add(&sk->gen, 1);
+	pthread_mutex_unlock(&sk->lock);
+	arena_slot_put(drv.ar, index);
+}
+
+int sock_close(struct sock_ref *r, int fd)
+{
+	struct sock *sk = r->sk;
+
+	if (!sock_lock(r)) {
+		bool last = local_unref(sk);
+
+		if (last && atomic_load(&sk->kind) == SK_FRESH)
+			free_fresh(sk);
+		else
+			pthread_mutex_unlock(&sk->lock);
+	}
+	return sys_close(fd);
+}
+
+int sock_set_nonblock(struct sock_ref *r, bool on)
+{
+	atomic_store(&r->sk->nonblock, on);
+	return 0;
+}
+
+void sock_edge_triggered(struct sock_ref *r)
+{
+	atomic_store(&r->sk->et, 1);
+}

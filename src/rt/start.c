@@ -1,0 +1,391 @@
+/*
+ * start.c - the process's side of the runtime: environment, domain and arena
+ * on first use, the event thread when a socket needs it, and the descriptors
+ * of ours that must lie in the program's table.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+TLS_IE int rt_bypass;
+struct driver drv = { .wake_app = -1 };
+
+static struct rt_env env = { .domain = "default" };
+static bool env_read;
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int attached, started;
+
+enum { PROTECTED_FDS = 1 << 20, LOCAL_CHUNK = 1024, LOCAL_CHUNKS = 1024 };
+static _Atomic u64 protected_map[PROTECTED_FDS / 64];
+static _Atomic(struct local *) locals[LOCAL_CHUNKS];
+
+usec_t rt_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * USEC_PER_SEC + (u64)ts.tv_nsec / 1000 + 1;
+}
+
+u64 rt_random(void)
+{
+	u64 v = 0;
+
+	while (!v)
+		if (getrandom(&v, sizeof(v), 0) != sizeof(v))
+			v = rt_now() * 0x9e3779b97f4a7c15ULL ^ (u64)(uintptr_t)&v;
+	return v;
+}
+
+/* ---- environment ---------------------------------------------------------- */
+
+static void bad_env(const char *name, const char *value, const char *accepted)
+{
+	fprintf(stderr, "librudp: %s=\"%s\": %s\n", name, value, accepted);
+	_exit(78);
+}
+
+static void read_limits(struct rt_env *e)
+{
+	static const char three[] = "accepted are \"min default max\", ascending, in bytes, "
+				    "each with K, M or G if wanted";
+	const char *mem = getenv("RUDP_MEM"), *wmem = getenv("RUDP_WMEM");
+	const char *rmem = getenv("RUDP_RMEM"), *wrong;
+	u64 total;
+
+	mem_limits_default(&e->limits, mem_available_pages(&total), total);
+	if (mem && !mem_parse_mem(mem, e->limits.mem))
+		bad_env("RUDP_MEM", mem, "accepted are \"low pressure high\", ascending, in "
+			"pages of 4096 bytes, or in bytes with K, M or G");
+	if (wmem && !mem_parse_bytes3(wmem, e->limits.wmem))
+		bad_env("RUDP_WMEM", wmem, three);
+	if (rmem && !mem_parse_bytes3(rmem, e->limits.rmem))
+		bad_env("RUDP_RMEM", rmem, three);
+	wrong = mem_limits_check(&e->limits);
+	if (wrong)
+		bad_env(mem ? "RUDP_MEM" : wmem ? "RUDP_WMEM" : "RUDP_RMEM",
+			mem ? mem : wmem ? wmem : rmem ? rmem : "", wrong);
+	e->has_limits = mem || wmem || rmem;
+}
+
+static void read_domain(struct rt_env *e)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	const char *name = getenv("RUDP_DOMAIN");
+
+	if (!name)
+		return;
+	if (!*name || strlen(name) >= sizeof(e->domain) - 16 || strspn(name, ok) != strlen(name))
+		bad_env("RUDP_DOMAIN", name, "accepted are 1 to 47 letters, digits, '-', '_' and '.'");
+	strcpy(e->domain, name);
+}
+
+void rt_init_env(void)
+{
+	const char *cc = getenv("RUDP_CONGESTION");
+	int id;
+
+	if (env_read)
+		return;
+	read_domain(&env);
+	read_limits(&env);
+	if (cc) {
+		id = cc_find(cc);
+		if (id < 0)
+			bad_env("RUDP_CONGESTION", cc, "accepted are cubic and reno");
+		env.cc_id = (u8)id;
+	}
+	env_read = true;
+}
+
+const struct rt_env *rt_env(void)
+{
+	rt_init_env();
+	return &env;
+}
+
+/* ---- descriptors of ours in the program's table ------------------------------ */
+
+bool rt_fd_protected(int fd)
+{
+	return fd >= 0 && fd < PROTECTED_FDS &&
+	       (atomic_load_explicit(&protected_map[fd / 64], memory_order_relaxed) >>
+		(fd % 64) & 1);
+}
+
+static void protect(int fd, bool on)
+{
+	u64 bit = 1ULL << (fd % 64);
+
+	if (fd >= PROTECTED_FDS)
+		return;
+	if (on)
+		atomic_fetch_or(&protected_map[fd / 64], bit);
+	else
+		atomic_fetch_and(&protected_map[fd / 64], ~bit);
+}
+
+/* The top of the range, but below 4,096: a table's size is its highest number,
+ * and fork copies it. */
+int rt_fd_high(int fd)
+{
+	struct rlimit rl = { .rlim_cur = 1024 };
+	int top, high = -EMFILE;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	top = rl.rlim_cur > 4096 ? 4096 : (int)rl.rlim_cur;
+	for (int from = top / 2; from > 3 && high < 0; from /= 2)
+		high = sys_fcntl(fd, F_DUPFD_CLOEXEC, from);
+	if (high < 0) {
+		protect(fd, true);
+		return fd;
+	}
+	sys_close(fd);
+	protect(high, true);
+	return high;
+}
+
+void rt_fd_forget(int fd)
+{
+	protect(fd, false);
+	sys_close(fd);
+}
+
+int rt_fd_move(int fd)
+{
+	int high;
+
+	if (!rt_fd_protected(fd))
+		return 0;
+	high = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+	if (high < 0)
+		high = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (high < 0)
+		return high;
+	protect(high, true);
+	if (fd == drv.wake_app)
+		drv.wake_app = high;
+	for (u32 i = 0; i < LOCAL_CHUNKS && atomic_load(&locals[i]); i++)
+		for (u32 j = 0; j < LOCAL_CHUNK; j++) {
+			s32 want = fd + 1;
+
+			atomic_compare_exchange_strong(&atomic_load(&locals[i])[j].udp_fd,
+						       &want, high + 1);
+		}
+	rt_fd_forget(fd);
+	return 0;
+}
+
+struct local *local_get(u32 index)
+{
+	u32 chunk = index / LOCAL_CHUNK;
+	struct local *l, *none = NULL;
+
+	if (chunk >= LOCAL_CHUNKS)
+		return NULL;
+	l = atomic_load_explicit(&locals[chunk], memory_order_acquire);
+	if (!l) {
+		l = calloc(LOCAL_CHUNK, sizeof(*l));
+		if (!l)
+			return NULL;
+		if (!atomic_compare_exchange_strong(&locals[chunk], &none, l)) {
+			free(l);
+			l = none;
+		}
+	}
+	return &l[index % LOCAL_CHUNK];
+}
+
+void local_ref(struct sock *sk)
+{
+	struct local *l = local_get(sk->index), *p = local_get(sk->port_index);
+
+	if (l && atomic_fetch_add(&l->refs, 1) == 0 && p)
+		atomic_fetch_add(&p->port_users, 1);
+}
+
+bool local_unref(struct sock *sk)
+{
+	struct local *l = local_get(sk->index), *p = local_get(sk->port_index);
+	s32 udp;
+
+	if (!l || !atomic_load(&l->refs) || atomic_fetch_sub(&l->refs, 1) != 1)
+		return false;
+	if (p && atomic_load(&p->port_users) && atomic_fetch_sub(&p->port_users, 1) == 1) {
+		udp = atomic_exchange(&p->udp_fd, 0);
+		if (udp)
+			rt_fd_forget(udp - 1);
+	}
+	return true;
+}
+
+/* ---- first use ------------------------------------------------------------------ */
+
+static int attach(void)
+{
+	const struct rt_env *e = rt_env();
+	struct driver_shm *shm;
+	pthread_mutexattr_t ma;
+	u32 index, gen;
+	int ret;
+
+	ret = domain_attach(&drv.dom, e->domain, &e->limits, e->has_limits);
+	if (ret < 0) {
+		fprintf(stderr, "librudp: no shared memory for domain \"%s\" (%s): memory is "
+			"accounted for this process alone\n", e->domain, strerror(-ret));
+		drv.dom = domain_private(&e->limits);
+		if (!drv.dom)
+			return -ENOMEM;
+	}
+	ret = arena_create(&drv.ar, drv.dom);
+	if (ret < 0)
+		return ret;
+	shm = arena_slot_get(drv.ar, &index, &gen);	/* the driver's: never given back */
+	if (!shm)
+		return -ENFILE;
+	pthread_mutexattr_init(&ma);
+	pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&ma, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&shm->pool_lock, &ma);
+	atomic_store(&shm->next_wake, 0);
+	drv.shm = shm;
+	return 0;
+}
+
+int rt_attach(void)
+{
+	int ret = 0;
+
+	if (atomic_load_explicit(&attached, memory_order_acquire))
+		return 0;
+	pthread_mutex_lock(&start_lock);
+	rt_bypass++;
+	if (!atomic_load(&attached)) {
+		ret = attach();
+		if (!ret)
+			atomic_store(&attached, 1);
+	}
+	rt_bypass--;
+	pthread_mutex_unlock(&start_lock);
+	return ret;
+}
+
+struct sock *rt_sock(u32 index)
+{
+	return index ? arena_slot(drv.ar, index) : NULL;
+}
+
+/* The listener that app ends connect to, under a name nobody can guess. */
+static int open_hello(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	drv.nonce = rt_random();
+	drv.name_len = (unsigned)snprintf(drv.name + 1, sizeof(drv.name) - 1, "rudp-%016llx",
+					  (unsigned long long)rt_random()) + 1;
+	memcpy(sa.sun_path, drv.name, drv.name_len);
+	ret = sys_bind(fd, &sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + drv.name_len));
+	if (!ret)
+		ret = sys_listen(fd, SOMAXCONN_DEFAULT);
+	if (ret < 0) {
+		sys_close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static int launch(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int ret, wake, ctl, buf;
+
+	drv.hello_fd = open_hello();
+	if (drv.hello_fd < 0)
+		return drv.hello_fd;
+	wake = sys_eventfd(0, O_CLOEXEC | O_NONBLOCK);
+	if (wake < 0) {
+		sys_close(drv.hello_fd);
+		return wake;
+	}
+	drv.wake_fd = drv.wake_app = rt_fd_high(wake);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	atomic_store(&started, 0);
+	ret = pthread_create(&thread, &attr, driver_thread, &started);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (ret) {
+		sys_close(drv.hello_fd);
+		rt_fd_forget(drv.wake_app);
+		return -ret;
+	}
+	/* 1: it has its own descriptor table, ours may be cleared; 2: it failed */
+	while (!atomic_load(&started))
+		sys_futex_wait((_Atomic u32 *)&started, 0, NULL);
+	sys_close(drv.hello_fd);
+	if (atomic_load(&started) == 2) {
+		atomic_store(&started, 0);
+		return -ENOMEM;
+	}
+	arena_fds(drv.ar, &ctl, &buf);
+	sys_close(ctl);
+	sys_close(buf);
+	return 0;
+}
+
+int rt_start(void)
+{
+	int ret = 0;
+
+	if (atomic_load_explicit(&started, memory_order_acquire) == 1)
+		return 0;
+	pthread_mutex_lock(&start_lock);
+	rt_bypass++;
+	if (atomic_load(&started) != 1)
+		ret = launch();
+	rt_bypass--;
+	pthread_mutex_unlock(&start_lock);
+	return ret;
+}
+
+void driver_wake(void)
+{
+	u64 one = 1;
+
+	if (drv.wake_app >= 0)
+		sys_write(rt_bypass ? drv.wake_fd : drv.wake_app, &one, sizeof(one));
+}
+
+/* A stack of indices; the driver takes all of it at once. Pushed under the
+ * sock's lock, so that a freed slot is never on it. */
+bool driver_attention(struct sock *sk)
+{
+	u32 head;
+
+	if (atomic_exchange(&sk->attn, 1))
+		return false;
+	head = atomic_load(&drv.shm->attn_head);
+	do
+		atomic_store(&sk->attn_next, head);
+	while (!atomic_compare_exchange_weak(&drv.shm->attn_head, &head, sk->index + 1));
+	return !rt_bypass && atomic_load(&drv.shm->sleeping);
+}

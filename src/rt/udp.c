@@ -1,0 +1,448 @@
+/*
+ * udp.c - ports: the kernel's UDP sockets. Sending happens in whichever
+ * thread has something to send, a train of datagrams in one call (UDP GSO);
+ * receiving in the driver, many buffers in one call, trains of equal
+ * datagrams in one buffer (UDP GRO).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <linux/errqueue.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum {
+	PORT_BUFFER = 16 << 20,	/* asked of the kernel; it gives what it allows */
+	RX_BUF_UNITS = RUN_UNITS_MAX,
+	RX_ROUNDS = 4,		/* batches of one port before others get a turn */
+	CTL_BYTES = 128,
+};
+
+static void opt(int fd, int level, int name, int val)
+{
+	sys_setsockopt(fd, level, name, &val, sizeof(val));
+}
+
+int udp_open(struct port *p, int family, bool v6only, bool reuseport)
+{
+	int fd = sys_socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int got = 0;
+	socklen_t len = sizeof(got);
+
+	if (fd < 0)
+		return fd;
+	*p = (struct port){ .drv_fd = -1, .open = true, .v4 = family == AF_INET, .refs = 1 };
+	if (sys_setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ PORT_BUFFER }, sizeof(int)))
+		opt(fd, SOL_SOCKET, SO_RCVBUF, PORT_BUFFER);
+	opt(fd, SOL_SOCKET, SO_SNDBUF, PORT_BUFFER);
+	opt(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	opt(fd, IPPROTO_UDP, UDP_GRO, 1);
+	if (family == AF_INET6) {
+		opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6only);
+		opt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+		opt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+		opt(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	}
+	if (family == AF_INET || !v6only) {
+		opt(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		opt(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+		opt(fd, IPPROTO_IP, IP_RECVERR, 1);
+	}
+	if (reuseport)
+		opt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	sys_getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len);
+	/* The kernel counts overhead too, and gives freed room back late. */
+	p->capacity = (u32)max(got, 65536) / 2;
+	return rt_fd_high(fd);
+}
+
+u16 udp_path_dgram(const union sock_addr *peer)
+{
+	bool v4 = peer->sa.sa_family == AF_INET ||
+		  IN6_IS_ADDR_V4MAPPED(&peer->in6.sin6_addr);
+	int fd = sys_socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int mtu = 0;
+	socklen_t len = sizeof(mtu);
+	socklen_t alen = peer->sa.sa_family == AF_INET ? sizeof(peer->in) : sizeof(peer->in6);
+
+	if (fd < 0)
+		return WIRE_DGRAM_MIN;
+	if (!sys_connect(fd, peer, alen))
+		sys_getsockopt(fd, peer->sa.sa_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+			       peer->sa.sa_family == AF_INET ? IP_MTU : IPV6_MTU, &mtu, &len);
+	sys_close(fd);
+	mtu -= v4 ? 28 : 48;
+	return (u16)clamp(mtu, (int)WIRE_DGRAM_MIN, (int)WIRE_DGRAM_MAX);
+}
+
+/* ---- sending ------------------------------------------------------------------ */
+
+struct tx_ctl {
+	_Alignas(struct cmsghdr) char buf[CTL_BYTES];
+	unsigned len;
+};
+
+static void add_ctl(struct tx_ctl *t, int level, int type, const void *data, unsigned len)
+{
+	struct cmsghdr *cm = (struct cmsghdr *)(void *)(t->buf + t->len);
+
+	cm->cmsg_level = level;
+	cm->cmsg_type = type;
+	cm->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(cm), data, len);
+	t->len += CMSG_SPACE(len);
+}
+
+/* The answer leaves from the address that was asked. */
+static void add_source(struct tx_ctl *t, const union sock_addr *from)
+{
+	if (from->sa.sa_family == AF_INET) {
+		struct in_pktinfo pi = { .ipi_spec_dst = from->in.sin_addr };
+
+		if (pi.ipi_spec_dst.s_addr)
+			add_ctl(t, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	} else if (IN6_IS_ADDR_V4MAPPED(&from->in6.sin6_addr)) {
+		struct in_pktinfo pi = { 0 };
+
+		memcpy(&pi.ipi_spec_dst, &from->in6.sin6_addr.s6_addr[12], 4);
+		add_ctl(t, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	} else if (from->sa.sa_family == AF_INET6) {
+		struct in6_pktinfo pi = { .ipi6_addr = from->in6.sin6_addr,
+					  .ipi6_ifindex = from->in6.sin6_scope_id };
+
+		if (!IN6_IS_ADDR_UNSPECIFIED(&pi.ipi6_addr))
+			add_ctl(t, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+	}
+}
+
+static socklen_t addr_len(const union sock_addr *a)
+{
+	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
+}
+
+static int tx_fd(const struct sock *sk, const struct sock *owner)
+{
+	struct local *l;
+
+	if (rt_bypass && owner->port.drv_fd >= 0)
+		return owner->port.drv_fd;
+	l = local_get(sk->port_index);
+	return l ? atomic_load(&l->udp_fd) - 1 : -1;
+}
+
+/* 0: it left. -EAGAIN: the socket is full. Other errors: it is as good as lost. */
+static int send_batch(struct sock *sk, struct sock *owner, int fd, const struct tx_batch *b)
+{
+	struct tx_ctl ctl = { .len = 0 };
+	struct msghdr m = { .msg_iov = (struct iovec *)b->iov, .msg_iovlen = (size_t)b->niov };
+	ssize_t n;
+
+	if (b->npkts > 1) {
+		u16 gso = (u16)b->gso_size;
+
+		add_ctl(&ctl, IPPROTO_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+	}
+	if (!owner->port.connected) {
+		m.msg_name = &sk->peer;
+		m.msg_namelen = addr_len(&sk->peer);
+		if (owner->port.wildcard)
+			add_source(&ctl, &sk->local);
+	}
+	if (ctl.len) {
+		m.msg_control = ctl.buf;
+		m.msg_controllen = ctl.len;
+	}
+	n = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n == -ECONNREFUSED)		/* an earlier packet's; its queue tells whose */
+		n = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n < 0 ? (int)n : 0;
+}
+
+/* The route carries less than we thought. */
+static void path_shrank(struct sock *sk)
+{
+	u16 d = udp_path_dgram(&sk->peer);
+
+	if (d >= sk->conn.dgram_max)
+		d = (u16)max((int)WIRE_DGRAM_MIN, sk->conn.dgram_max - 64);
+	conn_set_dgram_max(&sk->conn, d);
+}
+
+void udp_flush(struct sock *sk, usec_t now)
+{
+	struct sock *owner = rt_sock(sk->port_index);
+	struct tx_batch b;
+	int fd, ret;
+
+	if (sk->tx_blocked && !(atomic_load(&sk->pending) & PEND_TX))
+		return;
+	fd = tx_fd(sk, owner);
+	while (conn_output(&sk->conn, &b, WIRE_DGRAM_MAX, now) > 0) {
+		if (fd < 0) {
+			sk->tx_blocked = true;	/* no descriptor here: the driver sends */
+			break;
+		}
+		ret = send_batch(sk, owner, fd, &b);
+		if (ret == -EAGAIN) {
+			domain_count(drv.dom, CNT_SndBufErrors, 1);
+			sk->tx_blocked = true;
+			if (rt_bypass)
+				driver_tx_wait(sk);
+			break;
+		}
+		if ((ret == -EMSGSIZE || ret == -EINVAL) &&
+		    sk->conn.dgram_max > WIRE_DGRAM_MIN) {
+			path_shrank(sk);
+			continue;
+		}
+		conn_sent(&sk->conn, &b, now);
+		if (ret < 0 && ret != -ENOBUFS && ret != -ENOMEM)
+			conn_icmp(&sk->conn, -ret, now);
+	}
+}
+
+void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
+	       const union sock_addr *to, const union sock_addr *from)
+{
+	struct iovec iov = { (void *)pkt, len };
+	struct tx_ctl ctl = { .len = 0 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (!port_sk->port.connected) {
+		m.msg_name = (void *)to;
+		m.msg_namelen = addr_len(to);
+		if (port_sk->port.wildcard)
+			add_source(&ctl, from);
+	}
+	if (ctl.len) {
+		m.msg_control = ctl.buf;
+		m.msg_controllen = ctl.len;
+	}
+	if (sys_sendmsg(port_sk->port.drv_fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		domain_count(drv.dom, CNT_OutSegs, 1);
+}
+
+/* ---- receiving --------------------------------------------------------------------- */
+
+/* Buffers for one call, in pages of the pool. At least one, by force: without
+ * it nothing could be acknowledged (D8.8). */
+static unsigned fill_buffers(struct rxbuf **out)
+{
+	struct mem_acct *pool = arena_pool(drv.ar);
+	unsigned want = clamp(arena_pool_target(drv.ar) / RUN_PAGES_MAX, 1u, (unsigned)RX_BATCH_BUFS);
+	unsigned n = 0;
+
+	pthread_mutex_lock(&drv.shm->pool_lock);
+	for (unsigned i = 0; i < DRIVER_RXBUFS && n < want; i++) {
+		struct rxbuf *rb = &drv.shm->rx[i];
+
+		if (atomic_load(&rb->busy))
+			continue;
+		if (!rb->unit)
+			rb->unit = mem_alloc(pool, RX_BUF_UNITS, MEM_RCV, n == 0);
+		if (!rb->unit) {
+			domain_count(drv.dom, CNT_MemPoolShort, 1);
+			break;
+		}
+		out[n++] = rb;
+	}
+	pthread_mutex_unlock(&drv.shm->pool_lock);
+	return n;
+}
+
+struct rx_slot {
+	struct iovec iov;
+	struct rx_meta meta;
+	_Alignas(struct cmsghdr) char ctl[CTL_BYTES];
+};
+
+static struct rx_slot rx_slots[RX_BATCH_BUFS];
+static struct mmsghdr rx_msgs[RX_BATCH_BUFS];
+
+static void prepare_slot(unsigned i, struct rxbuf *rb)
+{
+	struct rx_slot *s = &rx_slots[i];
+
+	s->iov = (struct iovec){ arena_unit_addr(drv.ar, rb->unit), RUN_PAGES_MAX * PAGE_BYTES };
+	rx_msgs[i].msg_hdr = (struct msghdr){
+		.msg_name = &s->meta.from, .msg_namelen = sizeof(s->meta.from),
+		.msg_iov = &s->iov, .msg_iovlen = 1,
+		.msg_control = s->ctl, .msg_controllen = sizeof(s->ctl),
+	};
+}
+
+/* Addresses come as the socket's family has them; v4-mapped ones stay mapped. */
+static void local_address(struct rx_meta *m, const struct cmsghdr *cm, const struct sock *port_sk)
+{
+	if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo pi;
+
+		memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
+		if (port_sk->port.v4) {
+			m->to.in.sin_addr = pi.ipi_addr;
+		} else {
+			memset(&m->to.in6.sin6_addr, 0, 10);
+			memset(&m->to.in6.sin6_addr.s6_addr[10], 0xff, 2);
+			memcpy(&m->to.in6.sin6_addr.s6_addr[12], &pi.ipi_addr, 4);
+		}
+	} else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo pi;
+
+		memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
+		m->to.in6.sin6_addr = pi.ipi6_addr;
+		if (IN6_IS_ADDR_LINKLOCAL(&pi.ipi6_addr))
+			m->to.in6.sin6_scope_id = pi.ipi6_ifindex;
+	}
+}
+
+static void read_slot(struct port_watch *pw, const struct sock *port_sk, unsigned i,
+		      struct rxbuf *rb)
+{
+	struct msghdr *mh = &rx_msgs[i].msg_hdr;
+	struct rx_meta *m = &rx_slots[i].meta;
+	struct cmsghdr *cm;
+
+	rb->len = rx_msgs[i].msg_len;
+	rb->gso = 0;
+	m->from_len = mh->msg_namelen;
+	m->to = port_sk->local;
+	for (cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
+		if (cm->cmsg_level == IPPROTO_UDP && cm->cmsg_type == UDP_GRO) {
+			int gso;
+
+			memcpy(&gso, CMSG_DATA(cm), sizeof(gso));
+			rb->gso = gso > 0 && (u32)gso < rb->len ? (u16)gso : 0;
+		} else if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SO_RXQ_OVFL) {
+			u32 ovfl;
+
+			memcpy(&ovfl, CMSG_DATA(cm), sizeof(ovfl));
+			if (ovfl != pw->ovfl)
+				domain_count(drv.dom, CNT_RcvBufErrors, ovfl - pw->ovfl);
+			pw->ovfl = ovfl;
+		} else {
+			local_address(m, cm, port_sk);
+		}
+	}
+}
+
+/* ICMP errors, with the head of the packet that met them. */
+static void read_errors(struct sock *port_sk)
+{
+	u8 data[256];
+	union sock_addr to;
+	_Alignas(struct cmsghdr) char ctl[512];
+
+	for (int i = 0; i < 16; i++) {
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov,
+				    .msg_iovlen = 1, .msg_control = ctl,
+				    .msg_controllen = sizeof(ctl) };
+		ssize_t n = sys_recvmsg(port_sk->port.drv_fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
+		struct cmsghdr *cm;
+
+		if (n < 0)
+			return;
+		for (cm = CMSG_FIRSTHDR(&m); cm; cm = CMSG_NXTHDR(&m, cm)) {
+			struct sock_extended_err ee;
+
+			if (!((cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_RECVERR) ||
+			      (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_RECVERR)))
+				continue;
+			memcpy(&ee, CMSG_DATA(cm), sizeof(ee));
+			rx_icmp(port_sk, (int)ee.ee_errno, data, (size_t)n, &to);
+		}
+	}
+}
+
+/* False: nothing more there. */
+static bool receive_batch(struct port_watch *pw, struct sock *port_sk)
+{
+	struct rxbuf *rb[RX_BATCH_BUFS];
+	unsigned want = fill_buffers(rb);
+	int n;
+
+	if (!want)
+		return false;
+	for (unsigned i = 0; i < want; i++)
+		prepare_slot(i, rb[i]);
+	n = sys_recvmmsg(port_sk->port.drv_fd, rx_msgs, want, MSG_DONTWAIT);
+	if (n < 0) {
+		read_errors(port_sk);
+		return false;
+	}
+	drv.now = rt_now();
+	for (int i = 0; i < n; i++) {
+		read_slot(pw, port_sk, (unsigned)i, rb[i]);
+		rx_buffer(pw, port_sk, rb[i], &rx_slots[i].meta);
+	}
+	return (unsigned)n == want;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct port_watch *pw = container_of(w, struct port_watch, rd);
+	struct sock *port_sk = rt_sock(pw->index);
+
+	(void)loop, (void)revents;
+	driver_busy();
+	for (int round = 0; round < RX_ROUNDS; round++) {
+		bool more = receive_batch(pw, port_sk);
+
+		rx_batch_end();
+		if (!more)
+			break;
+	}
+}
+
+void port_watch_start(struct sock *sk)
+{
+	struct port_watch *pw = calloc(1, sizeof(*pw));
+
+	if (!pw)
+		return;
+	pw->index = sk->index;
+	drv.ports[sk->index] = pw;
+	ev_io_init(&pw->rd, on_readable, sk->port.drv_fd, EV_READ);
+	ev_io_start(drv.loop, &pw->rd);
+	ev_init(&pw->wr, NULL);
+}
+
+void port_watch_stop(struct sock *sk)
+{
+	struct port_watch *pw = sk->index < drv.ntables ? drv.ports[sk->index] : NULL;
+
+	if (pw) {
+		ev_io_stop(drv.loop, &pw->rd);
+		ev_io_stop(drv.loop, &pw->wr);
+		free(pw);
+		drv.ports[sk->index] = NULL;
+	}
+	if (sk->port.drv_fd >= 0)
+		sys_close(sk->port.drv_fd);
+	sk->port.drv_fd = -1;
+	sk->port.open = false;
+}
+
+/* How many connections share a port's receive queue: those that sent in the
+ * last tick, so that idle ones cost the others nothing. */
+void port_tick(void)
+{
+	for (u32 i = 0; i < drv.ntables; i++) {
+		struct port_watch *pw = drv.ports[i];
+
+		if (!pw)
+			continue;
+		pw->senders = pw->senders_now;
+		pw->senders_now = 0;
+	}
+}
