@@ -2,7 +2,33 @@
 noinst_LTLIBRARIES += %reldir%/libcore.la
 %canon_reldir%_libcore_la_SOURCES = \
 	src/base.h src/bounds.h \
+	%reldir%/ack.c \
+	%reldir%/acks.c \
+	%reldir%/cc.c \
+	%reldir%/cc_cubic.c \
+	%reldir%/cc_reno.c \
 	%reldir%/conn.h \
+	%reldir%/cookie.c \
+	%reldir%/flow.c \
+	%reldir%/info.c \
+	%reldir%/input.c \
+	%reldir%/ofo.c \
+	%reldir%/open.c \
 	%reldir%/open.h \
+	%reldir%/path.c \
+	%reldir%/prune.c \
+	%reldir%/rack.c \
+	%reldir%/rcv.h \
+	%reldir%/rcvq.c \
+	%reldir%/recovery.c \
+	%reldir%/rtt.c \
+	%reldir%/sack.c \
+	%reldir%/seg.c \
 	%reldir%/seg.h \
+	%reldir%/send.c \
+	%reldir%/snd.h \
+	%reldir%/sndq.c \
+	%reldir%/state.c \
+	%reldir%/tlp.c \
+	%reldir%/wire.c \
 	%reldir%/wire.h

@@ -54,6 +54,11 @@ void open_passive(struct conn *c, const struct wire_hdr *h, usec_t now);
  * peer_id, which nobody off the path can guess. */
 unsigned open_reset_reply(const struct wire_hdr *h, size_t len, u8 *reply, usec_t now);
 
+/* conn_input's: the listener's answer reached a connection in SYN_SENT. */
+void open_synack(struct conn *c, const struct wire_hdr *h, usec_t now);
+/* Is this packet c's by its checksum? Knows what is sealed with c's id alone:
+ * SYN,ACK, and a reset that answers OPEN. For any packet with dst_id = c->id. */
+bool open_sum_ok(const struct conn *c, const struct wire_hdr *h, const u8 *pkt, size_t len);
 /* Is this RST (dst_id 0, seq = our peer's id) meant for c, checksum right? */
 bool open_reset_ok(const struct conn *c, const struct wire_hdr *h, const u8 *pkt, size_t len);
 

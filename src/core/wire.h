@@ -5,8 +5,9 @@
  *   0  u8  0xB0 | version (1)
  *   1  u8  flags
  *   2  u16 header length, options included; a multiple of 4
- *   4  u32 checksum: low half of XXH3-64 over the packet with this field 0,
- *          seeded by wire_seed() of the connection
+ *   4  u32 checksum: low half of H + P, where H is XXH3-64 of the header with
+ *          this field 0, seeded by wire_seed() of the connection, and P is
+ *          XXH3-64 of the payload, seed 0 (P = 0 when there is none)
  *   8  u64 dst_id   the receiver's connection id (0 in a SYN)
  *  16  u64 seq      offset of the first payload byte (SYN has 0, data begins
  *                   at 1, FIN takes one offset after the last byte)
