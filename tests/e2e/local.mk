@@ -1,1 +1,24 @@
 # Real programs over librudp.
+e2e_scripts = \
+	%D%/run_gone.sh \
+	%D%/run_iperf3.sh \
+	%D%/run_java.sh \
+	%D%/run_limits.sh \
+	%D%/run_loss.sh \
+	%D%/run_many.sh \
+	%D%/run_memcached.sh \
+	%D%/run_netcat.sh \
+	%D%/run_nginx.sh \
+	%D%/run_nginx_workers.sh \
+	%D%/run_node.sh \
+	%D%/run_python.sh \
+	%D%/run_redis.sh
+full_tests += $(e2e_scripts)
+dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
+EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/memcached_client.py %D%/node_client.js \
+	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py
+
+check_PROGRAMS += %D%/many %D%/probe %D%/relay
+%C%_many_SOURCES = %D%/many.c
+%C%_probe_SOURCES = %D%/probe.c
+%C%_relay_SOURCES = %D%/relay.c tests/sim/link.c
