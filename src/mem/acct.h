@@ -92,11 +92,22 @@ void mem_free(struct mem_acct *a, u32 unit, unsigned n, enum mem_dir dir);
 bool mem_adopt(struct mem_acct *a, struct mem_acct *from, u32 page, unsigned npages,
 	       bool force);
 
+/* SO_RESERVE_MEM (R10.2): pre-pays so many bytes, rounded up to pages; gives
+ * back what a lower value no longer keeps. -ENOMEM: refused, unchanged. */
+int mem_reserve(struct mem_acct *a, u32 bytes);
+
 /* R3.1 and R3.2's own-memory halves are in core/; these read the domain. */
 bool mem_under_pressure(const struct mem_acct *a);	/* the flag */
 bool mem_below_low(const struct mem_acct *a);		/* memory_allocated < low */
 bool mem_above_high(const struct mem_acct *a);
 void mem_moderate_sndbuf(struct mem_acct *a);		/* R3.10 */
+
+/* For tests: the nth request from now on (1: the next; any account, any of
+ * mem_alloc, mem_alloc_most, mem_extend, mem_adopt) is refused, forced ones
+ * too: as real shortage. 0: off. Run a scenario with n = 1, 2, 3 ... until
+ * mem_test_refused() says that it ended before its nth request. One thread. */
+void mem_test_refuse(u64 nth);
+bool mem_test_refused(void);
 
 /* Address of a unit; valid in every process of the family. */
 void *mem_addr(const struct mem_acct *a, u32 unit);

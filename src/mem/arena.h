@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 #include "base.h"
 #include "bounds.h"
 #include "mem/acct.h"
@@ -49,6 +50,23 @@ struct arena;	/* layout in arena_layout.h: only mem/, rt/ and stat readers */
 /* Makes the family's arena: reserves nothing beyond the first piece, takes an
  * arena slot of `d` (address, accounting). 0 or -errno. Any thread, once. */
 int arena_create(struct arena **ret, struct domain *d);
+/* The memfds, as numbers in the table of the thread that created. Nothing but
+ * other families' attaching needs them afterwards: mappings grow in place and
+ * holes are punched through them. */
+void arena_fds(const struct arena *ar, int *ctl, int *buf);
+/* Tells everybody where they lie open now. */
+void arena_publish(struct arena *ar, pid_t pid, pid_t tid, int ctl_fd, int buf_fd);
+/* Maps another family's arena, row `row` of `d`, at its address. Read-only
+ * ones do not keep the family alive. -ESRCH: nobody lives there. */
+int arena_attach(struct arena **ret, struct domain *d, u32 row, bool readonly);
+void arena_detach(struct arena *ar);	/* unmaps, this process only */
+u32 arena_row(const struct arena *ar);
+
+/* Maps what the family has grown to meanwhile. To be called with a sock's lock
+ * just taken, before anything that its pointers lead to is read: other
+ * processes may have put it into pages that this one has not mapped yet.
+ * False: no address space (ENOMEM); the sock must be left alone. */
+bool arena_sync(struct arena *ar);
 
 /* An arena of `pages` buffer pages and `slots` sock slots over anonymous
  * private memory, for simulator and unit tests. `d` likewise private. */
@@ -68,8 +86,15 @@ void arena_give(struct arena *ar, u32 page, unsigned n);
 /* Changes the owner of n pages (pool to sock and back). */
 void arena_rename(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen);
 
-/* Sock slots: a zeroed slot (its lock initialised once per slot, for ever)
- * and its generation, or NULL (errno ENFILE: the socket limit). */
+/* What every slot begins with. */
+struct slot_head {
+	pthread_mutex_t lock;	/* robust, process-shared; made once, for ever */
+	_Atomic u32 gen;	/* raised by arena_slot_put */
+	u32 index;
+};
+
+/* Sock slots: a slot, zeroed but for its head, and its generation, or NULL
+ * (errno ENFILE: the socket limit). put: the slot's lock may be held. */
 void *arena_slot_get(struct arena *ar, u32 *index, u32 *gen);
 void arena_slot_put(struct arena *ar, u32 index);
 void *arena_slot(struct arena *ar, u32 index);		/* NULL: out of range */
@@ -85,13 +110,20 @@ unsigned arena_pool_target(const struct arena *ar);
  * look at pressure while the flag is set. */
 void arena_tick(struct arena *ar, usec_t now);
 
+/* There is credit or pressure to be looked at: tick again. */
+bool arena_wants_tick(const struct arena *ar);
+/* Gives all credit back at once: at exit. */
+void arena_flush(struct arena *ar);
+/* For tests: Linux's own ladder, without D8.4 and D8.5. */
+void arena_kernel_rules(struct arena *ar, bool on);
+
 struct domain *arena_domain(const struct arena *ar);
 struct page_entry *arena_page(const struct arena *ar, u32 page);
 void *arena_unit_addr(const struct arena *ar, u32 unit);
 
 /* Rebuilds caches from the page table; corrects the domain by the difference.
- * Returns the pages corrected. Lock held by the caller or taken inside when
- * `locked` is false. */
+ * Returns the pages that were charged and not there, or there and not charged.
+ * Lock held by the caller, or taken inside when `locked` is false. */
 long arena_recount(struct arena *ar, bool locked);
 
 #endif

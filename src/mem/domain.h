@@ -35,14 +35,22 @@ enum counter {
 	CNT_COUNT
 };
 
-struct domain_arena {		/* a row of the table of arenas */
-	_Atomic u32 state;	/* 0 free, 1 being made, 2 live, 3 being reaped */
-	_Atomic u32 gen;
+/* A row of the table of arenas. Its charge counts until a reaper has taken it
+ * back, so the state moves by compare-and-swap of one word, which also names
+ * the generation (a reaper that was slow must not hit the next owner) and,
+ * while it is being reaped, who does that (it may die, too). A family is alive
+ * as long as the byte of its row in the domain object is locked: every mapping
+ * of the family holds that lock, the kernel drops it with the last one. */
+enum row_state { ROW_FREE, ROW_MAKING, ROW_LIVE, ROW_REAPING };
+
+struct domain_arena {
+	_Atomic u64 state;	/* row_state | generation << 2 | reaper's pid << 32 */
+	_Atomic u32 seq;	/* odd while the counters below change */
 	_Atomic s32 pid;	/* whose event thread holds the memfds ... */
 	_Atomic s32 tid;
-	_Atomic s32 ctl_fd, buf_fd;	/* ... under these numbers */
+	_Atomic s32 ctl_fd, buf_fd;	/* ... under these numbers; -1: not yet */
 	_Atomic u64 start_time;	/* of pid, from /proc: tells a reused pid */
-	u64 base;		/* address, the same for every process */
+	_Atomic u64 base;	/* address, the same for every process */
 	_Atomic s64 charged;	/* pages charged to the domain by this arena,
 				 * credit and pool included */
 	_Atomic s64 credit;
@@ -52,9 +60,14 @@ struct domain_arena {		/* a row of the table of arenas */
 	_Atomic s64 inuse, timewait;
 };
 
+static inline enum row_state domain_row_state(const struct domain_arena *row)
+{
+	return (enum row_state)(atomic_load(&row->state) & 3);
+}
+
 struct domain_proc {		/* a row of the table of processes */
 	_Atomic s32 pid;	/* 0: free */
-	_Atomic u32 arena;
+	_Atomic u32 arena;	/* row of its family's */
 	_Atomic u64 start_time;
 	char comm[16];
 };
@@ -67,14 +80,18 @@ struct domain {
 	char name[DOMAIN_NAME_MAX];
 	_Atomic u32 ready;	/* set last by the creator */
 
-	_Atomic u32 limits_seq;	/* odd while being written */
-	struct mem_limits limits;
+	/* Limits are written into the copy that is not in force, then the
+	 * number is raised: copy limits_seq % 2 counts. */
+	_Atomic u32 limits_seq;
+	_Atomic s32 limits_writer;	/* pid; 0: nobody */
+	struct mem_limits limits[2];
+	_Atomic u32 config;	/* raised when limits or the count of arenas change */
 
 	/* One line of their own each: every charge writes the first. */
 	_Alignas(64) _Atomic s64 memory_allocated;	/* pages */
 	_Alignas(64) _Atomic s64 sockets_allocated;
 	_Alignas(64) _Atomic u64 pressure_since;	/* ms; 0: clear */
-	_Atomic u32 flush;	/* credit is to be given back */
+	_Atomic u32 flush;	/* episodes of pressure: credit is to be given back */
 	_Alignas(64) _Atomic u64 counters[CNT_COUNT];
 
 	struct domain_arena arenas[DOMAIN_ARENAS];
@@ -95,6 +112,11 @@ struct domain *domain_private(const struct mem_limits *want);
 void domain_detach(struct domain *d);
 /* Read-only, never made: for rudpstat. */
 int domain_open(struct domain **ret, const char *name);
+/* The object's descriptor, in the table of the thread that attached (-1:
+ * private). Reaping needs it: whoever moves it to another table says where it
+ * is now, in that table. */
+int domain_fd(const struct domain *d);
+void domain_moved_fd(struct domain *d, int fd);
 
 /* Defaults for a machine with `m` pages usable for buffers (R1.3, R1.4). */
 void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes);
@@ -107,17 +129,35 @@ const char *mem_limits_check(const struct mem_limits *l);
 bool mem_parse_mem(const char *s, u64 out_pages[3]);
 bool mem_parse_bytes3(const char *s, u32 out[3]);
 
-void domain_limits(const struct domain *d, struct mem_limits *out);	/* a whole */
-int domain_set_limits(struct domain *d, const struct mem_limits *l);	/* -EINVAL */
+/* As a whole, never half old and half new; absurd ones are mended. */
+void domain_limits(const struct domain *d, struct mem_limits *out);
+/* -EINVAL: mem_limits_check() says why. Looks at pressure (D8.10). */
+int domain_set_limits(struct domain *d, const struct mem_limits *l);
 
 /* The account. All atomic, any thread. */
 s64 domain_allocated(const struct domain *d);		/* never below 0 */
 void domain_enter_pressure(struct domain *d);		/* R2.9 */
 void domain_leave_pressure(struct domain *d);
 bool domain_under_pressure(const struct domain *d);
-void domain_count(struct domain *d, enum counter c, u64 n);
+void domain_look(struct domain *d);			/* D8.10: by level */
+static inline void domain_count(struct domain *d, enum counter c, u64 n)
+{
+	atomic_fetch_add_explicit(&d->counters[c], n, memory_order_relaxed);
+}
 
-/* Gives back what dead arenas held (D8.9); pages returned. */
+/* The clock of pressure_since and the counter; NULL: the monotonic one. For
+ * the simulator. Microseconds. */
+void mem_set_clock(usec_t (*now)(void));
+
+/* The table of processes: this one, of the family in `row`. Any thread. */
+void domain_proc_add(struct domain *d, u32 row);
+void domain_proc_del(struct domain *d);
+
+/* Gives back what dead families held (D8.9), frees dead processes' rows, then
+ * audits. Needs the descriptor. Pages returned. */
 long domain_reap(struct domain *d);
+/* Makes memory_allocated and sockets_allocated the sums over the arenas, if
+ * one moment can be found at which none is changing. Pages corrected. */
+long domain_audit(struct domain *d);
 
 #endif

@@ -3,5 +3,16 @@
 #   check_PROGRAMS += %reldir%/check_x
 #   %canon_reldir%_check_x_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 #   %canon_reldir%_check_x_LDADD = src/mem/libmem.la $(CHECK_LIBS)
+EXTRA_DIST += %reldir%/mem_test.h
 if HAVE_CHECK
+mem_checks = \
+	%reldir%/check_mem_limits \
+	%reldir%/check_mem_charge
+check_PROGRAMS += $(mem_checks)
+core_tests += $(mem_checks)
+
+%canon_reldir%_check_mem_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_limits_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_charge_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_charge_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 endif

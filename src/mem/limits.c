@@ -1,0 +1,222 @@
+/*
+ * limits.c - defaults from the machine's memory, parsing and checking (R1.3 to
+ * R1.6, D8.14, D8.17).
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mem/domain.h"
+#include "mem/domain_local.h"
+
+enum {
+	L_PAGES_MIN = 128,		/* of R1.3's L */
+	ORPHANS_ENTRIES_MAX = 524288,	/* of R1.6's E */
+	CGROUP_PATH_MAX = 512,
+};
+
+void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes)
+{
+	u64 base = max(m_pages / 16, (u64)L_PAGES_MIN);
+	u64 lim = m_pages * (PAGE_BYTES / 128);
+	u64 entries = 1;
+
+	while (entries < ORPHANS_ENTRIES_MAX && entries < total_bytes / (128 << 10))
+		entries *= 2;
+	*l = (struct mem_limits){
+		.mem = { 3 * (base / 4), base, 2 * 3 * (base / 4) },
+		.wmem = { 4096, 16384, (u32)max(min(lim, (u64)4 << 20), (u64)65536) },
+		.rmem = { 4096, 131072, (u32)max(min(lim, (u64)32 << 20), (u64)131072) },
+		.wmem_max = 4u << 20,
+		.rmem_max = 4u << 20,
+		.max_orphans = (u32)(entries / 2),
+		.notsent_lowat = UINT32_MAX,
+	};
+}
+
+const char *mem_limits_check(const struct mem_limits *l)
+{
+	if (!l->mem[0] || !l->mem[1] || !l->mem[2])
+		return "a threshold is zero";
+	if (l->mem[0] > l->mem[1])
+		return "low is above pressure";
+	if (l->mem[1] > l->mem[2])
+		return "pressure is above high";
+	if (l->mem[2] > INT64_MAX / PAGE_BYTES)
+		return "high is more than there can be";
+	if (l->wmem[0] < 1)
+		return "the least send buffer is zero";
+	if (l->wmem[0] > l->wmem[1] || l->wmem[1] > l->wmem[2])
+		return "send buffer sizes are not ascending";
+	if (l->rmem[0] < 4096)
+		return "the least receive buffer is below 4096";
+	if (l->rmem[0] > l->rmem[1] || l->rmem[1] > l->rmem[2])
+		return "receive buffer sizes are not ascending";
+	if (l->wmem[2] > INT32_MAX || l->rmem[2] > INT32_MAX ||
+	    l->wmem_max > INT32_MAX / 2 || l->rmem_max > INT32_MAX / 2)
+		return "a buffer size is 2 GiB or more";
+	return NULL;
+}
+
+/* One number with an optional K, M or G; *bytes says whether there was one. */
+static bool parse_number(const char **s, u64 *out, bool *bytes)
+{
+	static const char suffixes[] = "KMG";
+	const char *p = *s, *suffix;
+	u64 v = 0;
+
+	while (isspace((unsigned char)*p))
+		p++;
+	if (!isdigit((unsigned char)*p))
+		return false;
+	for (; isdigit((unsigned char)*p); p++)
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (u64)(*p - '0'), &v))
+			return false;
+	suffix = *p ? strchr(suffixes, toupper((unsigned char)*p)) : NULL;
+	*bytes = suffix != NULL;
+	for (; suffix && suffix >= suffixes; suffix--)
+		if (__builtin_mul_overflow(v, 1024, &v))
+			return false;
+	if (*bytes)
+		p++;
+	if (*p && !isspace((unsigned char)*p))
+		return false;
+	*s = p;
+	*out = v;
+	return true;
+}
+
+static bool at_end(const char *s)
+{
+	while (isspace((unsigned char)*s))
+		s++;
+	return !*s;
+}
+
+bool mem_parse_mem(const char *s, u64 out_pages[3])
+{
+	u64 v[3];
+
+	for (int i = 0; i < 3; i++) {
+		bool bytes;
+
+		if (!parse_number(&s, &v[i], &bytes))
+			return false;
+		if (bytes)
+			v[i] /= PAGE_BYTES;
+	}
+	if (!at_end(s))
+		return false;
+	memcpy(out_pages, v, sizeof(v));
+	return true;
+}
+
+bool mem_parse_bytes3(const char *s, u32 out[3])
+{
+	u32 v[3];
+
+	for (int i = 0; i < 3; i++) {
+		u64 n;
+		bool bytes;
+
+		if (!parse_number(&s, &n, &bytes) || n > UINT32_MAX)
+			return false;
+		v[i] = (u32)n;
+	}
+	if (!at_end(s))
+		return false;
+	memcpy(out, v, sizeof(v));
+	return true;
+}
+
+/* ---- how much is there (D8.17) ------------------------------------------------ */
+
+static u64 meminfo_total(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long long kb = 0;
+	char line[256];
+
+	if (!f)
+		return 0;
+	while (!kb && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemTotal: %llu kB", &kb) != 1)
+			kb = 0;
+	fclose(f);
+	return (u64)kb << 10;
+}
+
+/* The number in a cgroup's file; UINT64_MAX: "max", or no such file. */
+static u64 cgroup_value(const char *dir, const char *file)
+{
+	char path[CGROUP_PATH_MAX + 32];
+	unsigned long long v = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	f = fopen(path, "re");
+	if (!f)
+		return UINT64_MAX;
+	if (fscanf(f, "%llu", &v) != 1)
+		v = UINT64_MAX;
+	fclose(f);
+	return v;
+}
+
+/* Our path in the unified hierarchy, "/..." ; false: there is none. */
+static bool cgroup_self(const char *file, char *out, size_t len)
+{
+	FILE *f = fopen(file, "re");
+	char line[CGROUP_PATH_MAX];
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::/", 4))
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		found = (size_t)snprintf(out, len, "%s", line + 3) < len;
+	}
+	fclose(f);
+	return found;
+}
+
+static u64 cgroup_limit(const char *self_file, const char *root)
+{
+	char self[CGROUP_PATH_MAX / 2], dir[CGROUP_PATH_MAX];
+	size_t root_len = strlen(root);
+	u64 least = UINT64_MAX;
+
+	if (root_len >= sizeof(dir) / 2 || !cgroup_self(self_file, self, sizeof(self)))
+		return least;
+	snprintf(dir, sizeof(dir), "%s%s", root, self);
+	for (;;) {
+		char *slash;
+
+		least = min(least, cgroup_value(dir, "memory.max"));
+		least = min(least, cgroup_value(dir, "memory.high"));
+		slash = strrchr(dir + root_len, '/');
+		if (!slash)
+			return least;
+		*slash = 0;
+	}
+}
+
+u64 mem_available_from(const char *meminfo, const char *self_cgroup,
+		       const char *cgroup_root, u64 *total_bytes)
+{
+	u64 total = meminfo_total(meminfo);
+
+	if (!total)
+		total = (u64)1 << 30;	/* no /proc: assume little */
+	*total_bytes = total;
+	return min(total, cgroup_limit(self_cgroup, cgroup_root)) / PAGE_BYTES;
+}
+
+u64 mem_available_pages(u64 *total_bytes)
+{
+	return mem_available_from("/proc/meminfo", "/proc/self/cgroup",
+				  "/sys/fs/cgroup", total_bytes);
+}
