@@ -10,6 +10,10 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/conn.h \
 	%reldir%/cookie.c \
 	%reldir%/flow.c \
+	%reldir%/hash.c \
+	%reldir%/hash.h \
+	%reldir%/hash_avx2.c \
+	%reldir%/hash_impl.h \
 	%reldir%/info.c \
 	%reldir%/input.c \
 	%reldir%/ofo.c \

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#include "core/hash.h"
 #include "core/wire.h"
 
 #define WIRE_SEQ_MAX	(1ULL << 63)	/* so that sums of offsets never wrap */
@@ -147,37 +148,24 @@ static u32 sum_of(const u8 *hdr, unsigned hdr_len, u64 payload_hash, u64 seed)
 	return (u32)(XXH3_64bits_withSeed(h, hdr_len, seed) + payload_hash);
 }
 
-static u64 hash_pieces(const struct iovec *iov, int niov)
-{
-	XXH3_state_t st;
-
-	if (niov == 0)
-		return 0;
-	if (niov == 1)
-		return iov[0].iov_len ? XXH3_64bits(iov[0].iov_base, iov[0].iov_len) : 0;
-	XXH3_64bits_reset(&st);
-	for (int i = 0; i < niov; i++)
-		XXH3_64bits_update(&st, iov[i].iov_base, iov[i].iov_len);
-	return XXH3_64bits_digest(&st);
-}
-
 void wire_sum(u8 *hdr, unsigned hdr_len, const struct iovec *iov, int niov, u64 seed)
 {
-	put32(hdr + 4, sum_of(hdr, hdr_len, hash_pieces(iov, niov), seed));
+	put32(hdr + 4, sum_of(hdr, hdr_len, hash_payload(iov, niov), seed));
 }
 
 bool wire_sum_ok(const u8 *pkt, size_t len, u64 seed)
 {
+	struct iovec iov;
 	unsigned hdr_len;
-	u64 payload;
 
 	if (len < WIRE_HDR)
 		return false;
 	hdr_len = get16(pkt + 2);
 	if (hdr_len < WIRE_HDR || hdr_len > len || hdr_len > WIRE_HDR_MAX)
 		return false;
-	payload = len > hdr_len ? XXH3_64bits(pkt + hdr_len, len - hdr_len) : 0;
-	return get32(pkt + 4) == sum_of(pkt, hdr_len, payload, seed);
+	iov.iov_base = (void *)(pkt + hdr_len);
+	iov.iov_len = len - hdr_len;
+	return get32(pkt + 4) == sum_of(pkt, hdr_len, hash_payload(&iov, 1), seed);
 }
 
 /* ---- decode ---------------------------------------------------------- */
