@@ -188,7 +188,8 @@ struct conn {
 
 	u32 cwnd, ssthresh, prior_cwnd, prior_ssthresh, cwnd_cnt;	/* datagrams */
 	u32 cwnd_used;
-	usec_t cwnd_stamp, last_send;
+	usec_t cwnd_stamp, last_send;	/* any packet */
+	usec_t last_data_send;
 	bool cwnd_limited;
 	u32 max_packets_out;	/* most in flight in this window of data, which */
 	u64 cwnd_usage_seq;	/* ends here (RFC 7661: was cwnd used?) */
@@ -204,6 +205,7 @@ struct conn {
 	u64 tlp_end_seq;
 	bool tlp_is_retrans;
 	u64 cc_priv[16];	/* the algorithm's */
+	u8 cc_now;		/* whose cc_priv is */
 
 	bool nospace;		/* SOCK_NOSPACE */
 	bool domwait;		/* D8.6: the domain refused; T_DOMWAIT ends it */
@@ -327,6 +329,7 @@ struct tx_batch {
 	bool fin;
 	bool acks;		/* carries every acknowledgement that was owed */
 	u32 mss;		/* payload of a full datagram of the train */
+	u8 probe;		/* enum probe_due: what it was asked for by; 0 */
 	struct seg *seg;
 	u8 hdr[TX_BATCH_PKTS * WIRE_HDR_DATA_MAX];
 };

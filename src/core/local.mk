@@ -19,6 +19,7 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/ofo.c \
 	%reldir%/open.c \
 	%reldir%/open.h \
+	%reldir%/output.c \
 	%reldir%/path.c \
 	%reldir%/prune.c \
 	%reldir%/rack.c \
@@ -33,6 +34,7 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/snd.h \
 	%reldir%/sndq.c \
 	%reldir%/state.c \
+	%reldir%/timer.c \
 	%reldir%/tlp.c \
 	%reldir%/wire.c \
 	%reldir%/wire.h
