@@ -7,7 +7,9 @@ EXTRA_DIST += %reldir%/mem_test.h
 if HAVE_CHECK
 mem_checks = \
 	%reldir%/check_mem_limits \
-	%reldir%/check_mem_charge
+	%reldir%/check_mem_charge \
+	%reldir%/check_mem_acct \
+	%reldir%/check_mem_arena
 check_PROGRAMS += $(mem_checks)
 core_tests += $(mem_checks)
 
@@ -15,4 +17,8 @@ core_tests += $(mem_checks)
 %canon_reldir%_check_mem_limits_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_check_mem_charge_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_mem_charge_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_acct_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_acct_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_arena_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_arena_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 endif

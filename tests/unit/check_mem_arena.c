@@ -1,0 +1,353 @@
+/* Real arenas: memfds at a fixed address, growing, shared by a family. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "mem_test.h"
+
+static struct mem_limits lim;
+static struct domain *d;
+static struct arena *ar;
+static char name[40];
+static int buf_fd;
+
+static void setup(void)
+{
+	int ctl;
+
+	lim = test_limits(20000, 30000, 40000);
+	lim.reserve = 0;
+	snprintf(name, sizeof(name), "check-arena-%d", (int)getpid());
+	ck_assert_int_eq(domain_attach(&d, name, &lim, true), 0);
+	ck_assert_int_eq(arena_create(&ar, d), 0);
+	arena_fds(ar, &ctl, &buf_fd);
+}
+
+static void teardown(void)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/rudp.%u.%s", (unsigned)geteuid(), name);
+	arena_detach(ar);
+	domain_detach(d);
+	shm_unlink(path);
+}
+
+static s64 blocks(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(buf_fd, &st), 0);
+	return st.st_blocks * 512 / PAGE_BYTES;
+}
+
+static s64 charged(void)
+{
+	return atomic_load(&arena_local(ar)->row->charged);
+}
+
+static void child_succeeds(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+
+START_TEST(lies_where_the_domain_says)
+{
+	ck_assert_uint_eq((uintptr_t)ar, ARENA_BASE + (u64)arena_row(ar) * ARENA_STRIDE);
+	ck_assert_uint_eq(atomic_load(&d->arenas[arena_row(ar)].base), (uintptr_t)ar);
+	ck_assert_ptr_eq(arena_domain(ar), d);
+	ck_assert_int_eq(blocks(), 0);
+}
+END_TEST
+
+START_TEST(grows_in_pieces)
+{
+	struct mem_acct a;
+	u32 runs[1200];
+
+	mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+	for (int i = 0; i < 1200; i++) {
+		runs[i] = mem_alloc(&a, 256, MEM_RCV, false);
+		ck_assert_uint_ne(runs[i], MEM_NONE);
+		memset(mem_addr(&a, runs[i]), i, 65536);
+	}
+	ck_assert_uint_ge(atomic_load(&ar->pages), 1200 * 16);
+	ck_assert(mem_acct_check(&a));
+	ck_assert_int_eq(blocks(), 1200 * 16);
+	for (int i = 0; i < 1200; i++) {
+		ck_assert_uint_eq(*(u8 *)mem_addr(&a, runs[i]), (u8)i);
+		mem_free(&a, runs[i], 256, MEM_RCV);
+	}
+	ck_assert_int_le(blocks(), charged());
+	arena_flush(ar);
+	ck_assert_int_eq(blocks(), 0);
+	ck_assert_int_eq(domain_allocated(d), 0);
+	mem_acct_fini(&a);
+}
+END_TEST
+
+/* What the parent put where the child has mapped nothing yet. */
+START_TEST(a_child_maps_what_the_parent_grew)
+{
+	int go[2];
+	struct mem_acct *a;
+	u32 index, gen;
+	pid_t pid;
+	char c;
+
+	a = (struct mem_acct *)((char *)arena_slot_get(ar, &index, &gen) + sizeof(struct slot_head));
+	mem_acct_init(a, ar, OWNER_SOCK0 + index, gen);
+	ck_assert_int_eq(pipe(go), 0);
+	pid = fork();
+	if (!pid) {
+		struct mem_acct *mine;
+
+		close(go[1]);
+		if (read(go[0], &c, 1) != 0)
+			_exit(1);
+		if (!arena_sync(ar))
+			_exit(2);
+		mine = (struct mem_acct *)((char *)arena_slot(ar, index) +
+					   sizeof(struct slot_head));
+		if (!mem_acct_check(mine) || mine->pages != 8000)
+			_exit(3);
+		for (u32 page = 1; page <= 8000; page++)
+			if (*(u32 *)mem_addr(mine, page * PAGE_UNITS) != page)
+				_exit(4);
+		if (!arena_slot(ar, 399) || arena_slot(ar, 100000))
+			_exit(5);
+		_exit(mem_alloc(mine, 256, MEM_RCV, false) == MEM_NONE);
+	}
+	for (u32 page = 1; page <= 8000; page++) {
+		u32 unit = mem_alloc(a, 16, MEM_RCV, false);
+
+		ck_assert_uint_eq(unit, page * PAGE_UNITS);
+		*(u32 *)mem_addr(a, unit) = page;
+	}
+	for (int i = 0; i < 400; i++) {
+		u32 other;
+
+		ck_assert_ptr_nonnull(arena_slot_get(ar, &other, &gen));
+	}
+	close(go[0]);
+	close(go[1]);
+	child_succeeds(pid);
+	ck_assert_uint_eq(a->pages, 8016);
+	mem_acct_purge(a);
+	ck_assert_uint_eq(ar->used, 0);
+}
+END_TEST
+
+/* Another program image finds the arena through the domain. */
+START_TEST(attaches_through_the_domain)
+{
+	struct mem_acct a;
+	u32 unit, row = arena_row(ar);
+	int ctl, buf;
+	pid_t pid;
+
+	mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+	for (int i = 0; i < 100; i++)
+		unit = mem_alloc(&a, 256, MEM_RCV, false);
+	*(u32 *)mem_addr(&a, unit) = 4711;
+	arena_fds(ar, &ctl, &buf);
+	arena_publish(ar, getpid(), gettid(), ctl, buf);
+	pid = fork();
+	if (!pid) {
+		struct domain *d2;
+		struct arena *ar2;
+		u32 more;
+
+		/* as after exec: nothing of it is mapped */
+		arena_detach(ar);
+		domain_detach(d);
+		if (domain_attach(&d2, name, NULL, false) || arena_attach(&ar2, d2, row, false))
+			_exit(1);
+		if (ar2 != ar || *(u32 *)arena_unit_addr(ar2, unit) != 4711)
+			_exit(2);
+		more = arena_take(ar2, 16, OWNER_SOCK0 + 5, 1);
+		if (!more)
+			_exit(3);
+		arena_give(ar2, more, 16);
+		arena_detach(ar2);
+		if (arena_attach(&ar2, d2, row, true) ||
+		    *(u32 *)arena_unit_addr(ar2, unit) != 4711)
+			_exit(4);
+		if (arena_attach(&ar2, d2, row + 1, true) != -ESRCH)
+			_exit(5);
+		_exit(0);
+	}
+	child_succeeds(pid);
+	mem_acct_purge(&a);
+}
+END_TEST
+
+/* D8.16: owned (and written) <= resident <= charged, at every moment. */
+START_TEST(d8_16_blocks_never_exceed_the_charge)
+{
+	struct mem_acct a;
+	u32 runs[64] = { 0 };
+
+	lim = test_limits(200, 300, 600);
+	lim.reserve = _i;	/* 0: the formula */
+	ck_assert_int_eq(domain_set_limits(d, &lim), 0);
+	mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+	for (int i = 0; i < 3000; i++) {
+		int k = (i * 37 + i / 50) % 64;
+
+		if (runs[k])
+			mem_free(&a, runs[k], 16 * (1 + k % 16), MEM_RCV);
+		runs[k] = runs[k] ? 0 : mem_alloc(&a, 16 * (1 + k % 16), MEM_RCV, false);
+		ck_assert_int_le(blocks(), charged());
+		ck_assert_int_ge(blocks(), a.pages);
+		if (_i == 1)
+			ck_assert_int_eq(charged(), a.pages);
+	}
+	for (int k = 0; k < 64; k++)
+		if (runs[k])
+			mem_free(&a, runs[k], 16 * (1 + k % 16), MEM_RCV);
+	arena_flush(ar);
+	ck_assert_int_eq(blocks(), 0);
+	mem_acct_fini(&a);
+}
+END_TEST
+
+START_TEST(slots_keep_their_lock_and_change_their_generation)
+{
+	u32 index, gen, index2, gen2;
+	struct slot_head *s = arena_slot_get(ar, &index, &gen), *t;
+
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->index, index);
+	ck_assert_uint_eq(atomic_load(&s->gen), gen);
+	memset(s + 1, 0xff, SOCK_SLOT - sizeof(*s));
+	pthread_mutex_lock(&s->lock);
+	arena_slot_put(ar, index);
+	ck_assert_uint_ne(atomic_load(&s->gen), gen);
+	pthread_mutex_unlock(&s->lock);
+	t = arena_slot_get(ar, &index2, &gen2);
+	ck_assert_ptr_eq(t, s);
+	ck_assert_uint_ne(gen2, gen);
+	for (size_t i = sizeof(*s); i < SOCK_SLOT; i++)
+		ck_assert_uint_eq(((u8 *)t)[i], 0);
+	ck_assert_uint_eq(arena_slots_max(ar), 1);
+	ck_assert_ptr_null(arena_slot(ar, 1));
+}
+END_TEST
+
+/* A program may be short of address space, or of file size. */
+START_TEST(little_address_space)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct rlimit rl = { 64 << 20, 64 << 20 };
+		struct mem_acct a;
+		int n = 0;
+
+		setrlimit(RLIMIT_AS, &rl);
+		mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+		while (n < 2000 && mem_alloc(&a, 256, MEM_RCV, false))
+			n++;
+		_exit(n < 64 || n == 2000 || a.refused || !mem_acct_check(&a));
+	}
+	child_succeeds(pid);
+}
+END_TEST
+
+START_TEST(small_files_only)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct rlimit rl = { 1 << 20, RLIM_INFINITY };
+		struct arena *ar2;
+
+		setrlimit(RLIMIT_FSIZE, &rl);
+		if (arena_create(&ar2, d) != -EFBIG)
+			_exit(1);
+		rl.rlim_cur = ARENA_SLOTS_OFF + PIECE_SLOTS_MIN * SOCK_SLOT;
+		setrlimit(RLIMIT_FSIZE, &rl);
+		_exit(arena_create(&ar2, d) != 0 || !arena_take(ar2, 16, OWNER_POOL, 0));
+	}
+	child_succeeds(pid);
+	/* and the row of the dead is free again */
+	domain_reap(d);
+	for (int i = 0; i < DOMAIN_ARENAS; i++)
+		ck_assert_int_eq(domain_row_state(&d->arenas[i]),
+				 i == (int)arena_row(ar) ? ROW_LIVE : ROW_FREE);
+}
+END_TEST
+
+/* An address that is taken costs a row, not the arena. */
+START_TEST(occupied_address)
+{
+	u64 base = ARENA_BASE + (u64)(arena_row(ar) + 1) * ARENA_STRIDE;
+	void *at = mmap((void *)(uintptr_t)(base + ARENA_BUF_OFF), 4096, PROT_READ,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	struct arena *ar2;
+
+	ck_assert_ptr_ne(at, MAP_FAILED);
+	ck_assert_int_eq(arena_create(&ar2, d), 0);
+	ck_assert_uint_eq(arena_row(ar2), arena_row(ar) + 2);
+	arena_detach(ar2);
+	munmap(at, 4096);
+}
+END_TEST
+
+/* D8.3: idle credit goes back after a second, all of it in tight times. */
+START_TEST(d8_3_idle_credit_goes_back)
+{
+	struct mem_acct a;
+	u32 unit;
+
+	lim.reserve = 16;
+	ck_assert_int_eq(domain_set_limits(d, &lim), 0);
+	mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+	unit = mem_alloc(&a, 16, MEM_RCV, false);
+	ck_assert_int_eq(domain_allocated(d), 16);
+	arena_tick(ar, 5 * USEC_PER_SEC);	/* starts the second */
+	ck_assert_int_eq(domain_allocated(d), 16);
+	arena_tick(ar, 5 * USEC_PER_SEC + 900000);
+	ck_assert_int_eq(domain_allocated(d), 16);
+	arena_tick(ar, 6 * USEC_PER_SEC);
+	ck_assert_int_eq(domain_allocated(d), 1);
+	mem_free(&a, unit, 16, MEM_RCV);
+	unit = mem_alloc(&a, 16, MEM_RCV, false);
+	domain_enter_pressure(d);
+	arena_tick(ar, 6 * USEC_PER_SEC + 100000);
+	ck_assert_int_eq(domain_allocated(d), 1);
+	ck_assert(!domain_under_pressure(d));	/* by level: 1 < low */
+	mem_free(&a, unit, 16, MEM_RCV);
+	mem_acct_fini(&a);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("arena");
+	TCase *t = tcase_create("arena");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, lies_where_the_domain_says);
+	tcase_add_test(t, grows_in_pieces);
+	tcase_add_test(t, a_child_maps_what_the_parent_grew);
+	tcase_add_test(t, attaches_through_the_domain);
+	tcase_add_loop_test(t, d8_16_blocks_never_exceed_the_charge, 0, 3);
+	tcase_add_test(t, slots_keep_their_lock_and_change_their_generation);
+	tcase_add_test(t, little_address_space);
+	tcase_add_test(t, small_files_only);
+	tcase_add_test(t, occupied_address);
+	tcase_add_test(t, d8_3_idle_credit_goes_back);
+	suite_add_tcase(s, t);
+	return run_suite(s);
+}
