@@ -1,0 +1,404 @@
+"""bench.py - librudp against kernel TCP, in one run, in interleaved rounds.
+
+Each case runs once per side and round; what is printed are medians, and their
+ratios. Figures of different runs or machines must not be compared, ratios may.
+
+  BENCH_RUNS=5        rounds
+  BENCH_ONLY=a,b      groups or cases whose name begins so (BENCH_LIST=1 lists)
+  BENCH_SECONDS=2     length of a throughput measurement
+  BENCH_SIDES=...     of rudp, tcp, bbr; "same" is kernel TCP once more, to see
+                      what the bench itself makes of nothing
+  BENCH_OUT=bench     results go to bench.tsv and bench.json here
+  PRELOAD=...         the library
+
+CPU is user and system time of both ends' processes, per 10^9 bytes received.
+"""
+import csv
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
+ONLY = [x for x in os.environ.get("BENCH_ONLY", "").split(",") if x]
+OUT = os.path.abspath(os.environ.get("BENCH_OUT", "bench"))
+PRELOAD = os.environ.get("PRELOAD") or os.environ.get("LIBRUDP") or ""
+BUILD = os.environ.get("top_builddir", ".")
+HERE = os.path.dirname(os.path.abspath(__file__))
+PINGPONG = f"{BUILD}/tests/bench/pingpong"
+MANY = f"{BUILD}/tests/e2e/many"
+PROBE = f"{BUILD}/tests/e2e/probe"
+LIMIT_S = 120           # no single measurement takes so long
+LO = "127.0.0.1"
+
+
+class Failed(Exception):
+    """A measurement that did not come to an end."""
+
+
+# --- programs -------------------------------------------------------------------
+
+class Place:
+    """Where a program runs: a network namespace and its address."""
+
+    def __init__(self, address, prefix=()):
+        self.address = address
+        self.prefix = list(prefix)
+
+
+class Program:
+    """A child: started in a mode and a place, killed at the end of `with`."""
+
+    def __init__(self, side, place, argv, cpu=None, stdin=subprocess.DEVNULL):
+        self.log = tempfile.TemporaryFile("w+")
+        pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
+        self.argv = argv
+        self.usage = None
+        self.process = subprocess.Popen(
+            place.prefix + pin + in_mode(side) + argv, stdin=stdin,
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.usage is None:
+            os.kill(self.process.pid, signal.SIGKILL)   # a zombie at worst
+            self.wait()
+        self.process.stdout.close()
+        self.log.close()
+
+    def line_with(self, pattern):
+        """Waits for a line of output that matches."""
+        for line in self.process.stdout:
+            found = re.search(pattern, line)
+            if found:
+                return found
+        self.wait()
+        raise Failed(f"{self.argv[0]} ended: {self.errors()}")
+
+    def errors(self):
+        self.log.seek(0)
+        return self.log.read()[-300:].strip()
+
+    def wait(self):
+        """Waits for the end; the resources used are kept."""
+        _, status, self.usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        return self.process.returncode
+
+    def output(self):
+        """All that it says, when it has ended well."""
+        text = self.process.stdout.read()
+        if self.wait() != 0:
+            raise Failed(f"{' '.join(self.argv[:3])}: status "
+                         f"{self.process.returncode}: {text[-300:].strip()} {self.errors()}")
+        return text
+
+    def cpu(self):
+        return self.usage.ru_utime + self.usage.ru_stime
+
+
+def in_mode(side):
+    if side != "rudp":
+        return ["env"]
+    return ["env", f"LD_PRELOAD={PRELOAD}", f"RUDP_DOMAIN=bench-{os.getpid()}"]
+
+
+def free_port():
+    return subprocess.run([PROBE, "port"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+
+
+def wait_ready(side, port, program):
+    with Program(side, Place(LO), [PROBE, "wait", LO, port, "10",
+                                   str(program.process.pid)]) as probe:
+        probe.output()
+
+
+# --- the stage ----------------------------------------------------------------------
+
+class Veth:
+    """Two namespaces, ours and another's, and a veth pair between them."""
+    near, far = "10.77.0.1", "10.77.0.2"
+
+    def __init__(self, offloads):
+        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "-n"]
+        # sleep is in its namespace once its own differs from ours.
+        while os.readlink(f"/proc/{self.holder.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+            time.sleep(0.01)
+        self.command("ip link add v0 type veth peer name v1")
+        self.command(f"ip link set v1 netns {self.holder.pid}")
+        self.command(f"ip addr add {self.near}/24 dev v0")
+        self.command("ip link set v0 up")
+        self.command(f"ip addr add {self.far}/24 dev v1", far=True)
+        self.command("ip link set v1 up", far=True)
+        self.command("ip link set lo up", far=True)
+        if not offloads:
+            self.command(f"{sys.executable} -B {HERE}/offload.py v0 off")
+            self.command(f"{sys.executable} -B {HERE}/offload.py v1 off", far=True)
+
+    def command(self, text, far=False):
+        subprocess.run((self.enter if far else []) + text.split(), check=True)
+
+    def places(self):
+        return Place(self.near), Place(self.far, self.enter)
+
+    def close(self):
+        subprocess.run(["ip", "link", "del", "v0"], check=False)
+        self.holder.kill()
+        self.holder.wait()
+
+
+class Loopback:
+    def places(self):
+        return Place(LO), Place(LO)
+
+    def close(self):
+        pass
+
+
+# --- measurements: each returns {metric: value} ----------------------------------------
+
+def bulk(stage, side, streams, extra):
+    client_at, server_at = stage.places()
+    port = free_port()
+    congestion = {"tcp": ["-C", "cubic"], "same": ["-C", "cubic"],
+                  "bbr": ["-C", "bbr"], "rudp": []}[side]
+    with Program(side, server_at, ["iperf3", "-s", "-1", "-p", port, "--forceflush"]) as server:
+        server.line_with("Server listening")
+        with Program(side, client_at,
+                     ["iperf3", "-c", server_at.address, "-p", port, "-J", "-t", str(SECONDS),
+                      "-P", str(streams), *congestion, *extra]) as client:
+            total = json.loads(client.output())["end"]["sum_received"]
+            server.output()
+            return {"Gbit/s": total["bits_per_second"] / 1e9,
+                    "CPU s/GB": (client.cpu() + server.cpu()) / (total["bytes"] / 1e9)}
+
+
+def latency(stage, side, cpus):
+    client_at, server_at = stage.places()
+    with Program(side, server_at, [PINGPONG, "server"], cpu=cpus[0]) as server:
+        port = server.line_with(r"port (\d+)")[1]
+        with Program(side, client_at, [PINGPONG, "client", server_at.address, port,
+                                       "20000", "64"], cpu=cpus[1]) as client:
+            median, p99 = map(float, client.output().split())
+    return {"median us": median, "p99 us": p99}
+
+
+def connections(stage, side, count=5000):
+    client_at, server_at = stage.places()
+    with Program(side, server_at, [PINGPONG, "closer", str(count)]) as server:
+        port = server.line_with(r"port (\d+)")[1]
+        with Program(side, client_at, [PINGPONG, "opener", server_at.address, port,
+                                       str(count)]) as client:
+            return {"conn/s": float(client.output())}
+
+
+def redis(_, side, clients, pipeline):
+    port = free_port()
+    with Program(side, Place(LO), ["redis-server", "--port", port, "--save", "",
+                                   "--appendonly", "no", "--dir", tmp]) as server:
+        server.line_with("Ready to accept")
+        rates = {}
+        requests = SECONDS * (10000 if clients == 1 and pipeline == 1 else
+                              100000 if pipeline == 1 else 500000)
+        with Program(side, Place(LO), ["redis-benchmark", "-p", port, "-t", "get,set", "--csv",
+                                       "-n", str(requests), "-c", str(clients),
+                                       "-P", str(pipeline)]) as client:
+            for row in csv.reader(client.output().splitlines()):
+                if row and row[0] in ("GET", "SET"):
+                    rates[f"{row[0]}/s"] = float(row[1])
+    return rates
+
+
+def wrk(_, side, clients):
+    port = free_port()
+    with open(f"{tmp}/page", "w", encoding="ascii") as page:
+        page.write("x" * 1024)
+    with open(f"{tmp}/nginx.conf", "w", encoding="ascii") as conf:
+        paths = " ".join(f"{k}_temp_path {tmp}/{k};" for k in
+                         ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        conf.write(f"daemon off; master_process off; pid {tmp}/pid; error_log stderr crit;"
+                   "events { worker_connections 1024; } http { access_log off; "
+                   f"keepalive_requests 100000000; {paths}"
+                   f"server {{ listen {LO}:{port}; root {tmp}; }} }}")
+    with Program(side, Place(LO), ["nginx", "-p", tmp, "-c", f"{tmp}/nginx.conf"]) as server:
+        wait_ready(side, port, server)
+        with Program(side, Place(LO), ["wrk", "-t", "1", "-c", str(clients), "-d",
+                                       str(SECONDS), f"http://{LO}:{port}/page"]) as client:
+            text = client.output()
+    if "Socket errors" in text or "Non-2xx" in text:
+        raise Failed(re.search("(Socket errors|Non-2xx).*", text)[0])
+    return {"requests/s": float(re.search(r"Requests/sec:\s*([\d.]+)", text)[1])}
+
+
+def kernel_kib():
+    """Kernel objects, and shared memory, which is where arenas are."""
+    with open("/proc/meminfo", encoding="ascii") as f:
+        values = {k: int(v.split()[0]) for k, v in (line.split(":") for line in f)}
+    return values["Slab"], values["Shmem"]
+
+
+def idle(_, side, count=4000):
+    port = free_port()
+    with Program(side, Place(LO), [MANY, "server", port]) as server:
+        wait_ready(side, port, server)
+        slab, shm = kernel_kib()
+        with Program(side, Place(LO), [MANY, "hold", LO, port, str(count)],
+                     stdin=subprocess.PIPE) as client:
+            client.line_with("held")
+            slab_held, shm_held = kernel_kib()
+            client.process.stdin.close()
+            client.wait()
+    return {"kernel KiB": (slab_held - slab) / count,
+            "shared KiB": max(shm_held - shm, 0) / count,
+            "total KiB": (slab_held - slab + shm_held - shm) / count}
+
+
+# --- what there is to measure ----------------------------------------------------------
+
+BULK = {"128K": (1, ("-l", "128K")), "128K-8streams": (8, ("-l", "128K")),
+        "1K-nagle": (1, ("-l", "1K")), "1K-nodelay": (1, ("-l", "1K", "-N"))}
+STAGES = {"lo": Loopback, "veth": lambda: Veth(True), "veth-off": lambda: Veth(False)}
+
+
+def cases():
+    """(name, stage, measurement, its arguments, sides)"""
+    for where in STAGES:
+        for name, arguments in BULK.items():
+            yield f"bulk-{where}/{name}", where, bulk, arguments, ("rudp", "tcp", "bbr")
+    two = sorted(os.sched_getaffinity(0))[:2]
+    yield "latency/one-core", "lo", latency, ((two[0], two[0]),), ("rudp", "tcp")
+    if len(two) == 2:
+        yield "latency/two-cores", "lo", latency, (two,), ("rudp", "tcp")
+    for pipeline in (1, 16):
+        for clients in (1, 30, 100):
+            yield (f"redis/{clients}-clients" + ("-pipelined" if pipeline > 1 else ""), "lo",
+                   redis, (clients, pipeline), ("rudp", "tcp"))
+    for clients in (1, 30, 100):
+        yield f"wrk/{clients}-clients", "lo", wrk, (clients,), ("rudp", "tcp")
+    yield "connections/one-by-one", "lo", connections, (), ("rudp", "tcp")
+    yield "idle/connection", "lo", idle, (), ("rudp", "tcp")
+
+
+def chosen(name):
+    return not ONLY or any(name.startswith(o) for o in ONLY)
+
+
+def sides_of(sides):
+    want = os.environ.get("BENCH_SIDES")
+    if want:
+        return [s for s in want.split(",") if s in sides or s == "same" and "tcp" in sides]
+    return [s for s in sides if s != "rudp" or PRELOAD]
+
+
+def give_up(*_):
+    raise Failed(f"not done after {LIMIT_S} s")
+
+
+def measure(case, results):
+    name, where, function, arguments, sides = case
+    sides = sides_of(sides)
+    stage = STAGES[where]()
+    try:
+        for round_no in range(RUNS):
+            turn = round_no % len(sides)
+            for side in sides[turn:] + sides[:turn]:
+                print(f"\r\033[K{name}: round {round_no + 1} of {RUNS}, {side} ",
+                      end="", file=sys.stderr, flush=True)
+                signal.alarm(LIMIT_S)
+                try:
+                    values = function(stage, side, *arguments)
+                except (Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
+                    print(f"\r\033[K{name}: {side}: {e}", file=sys.stderr)
+                    continue
+                finally:
+                    signal.alarm(0)
+                for metric, value in values.items():
+                    results.setdefault((name, metric), {}).setdefault(side, []).append(value)
+    finally:
+        stage.close()
+
+
+# --- what is said about it --------------------------------------------------------------
+
+def number(v):
+    return f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" if v < 10 else f"{v:.1f}"
+
+
+def table(results):
+    """First side against each other one."""
+    order = ("rudp", "same", "tcp", "bbr")
+    sides = [s for s in order if any(s in by_side for by_side in results.values())]
+    if not sides:
+        return []
+    first, others = sides[0], sides[1:]
+    rows = [["case", "metric", first] + [x for o in others for x in (o, f"{first}/{o}")]]
+    for (name, metric), by_side in results.items():
+        mid = {s: statistics.median(v) for s, v in by_side.items()}
+        row = [name, metric, number(mid[first]) if first in mid else "-"]
+        for o in others:
+            row.append(number(mid[o]) if o in mid else "-")
+            row.append(f"{mid[first] / mid[o]:.2f}" if first in mid and mid.get(o) else "-")
+        rows.append(row)
+    return rows
+
+
+def show(rows):
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    for r in rows:
+        print("  ".join(c.ljust(w) if i < 2 else c.rjust(w)
+                        for i, (c, w) in enumerate(zip(r, widths))).rstrip())
+
+
+def save(results):
+    with open(OUT + ".json", "w", encoding="ascii") as f:
+        json.dump([{"case": n, "metric": m, "sides": s} for (n, m), s in results.items()],
+                  f, indent=1)
+    with open(OUT + ".tsv", "w", encoding="ascii") as f:
+        f.write("case\tmetric\tside\tmedian\tmin\tmax\truns\n")
+        for (name, metric), by_side in results.items():
+            for side, v in by_side.items():
+                f.write(f"{name}\t{metric}\t{side}\t{statistics.median(v):.6g}\t"
+                        f"{min(v):.6g}\t{max(v):.6g}\t{len(v)}\n")
+
+
+def main():
+    results = {}
+    todo = [c for c in cases() if chosen(c[0])]
+    if os.environ.get("BENCH_LIST"):
+        print("\n".join(c[0] for c in todo))
+        return 0
+    signal.signal(signal.SIGALRM, give_up)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        for case in todo:
+            measure(case, results)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what there is", file=sys.stderr)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    print("\r\033[K", end="", file=sys.stderr)
+    if not results:
+        return 1
+    show(table(results))
+    save(results)
+    print(f"\nmedians of {RUNS}; details in {OUT}.tsv and {OUT}.json")
+    return 0
+
+
+tmp = tempfile.mkdtemp(prefix="rudp-bench.")
+try:
+    sys.exit(main())
+finally:
+    shutil.rmtree(tmp)
