@@ -22,3 +22,5 @@ check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_many_SOURCES = %D%/many.c
 %C%_probe_SOURCES = %D%/probe.c
 %C%_relay_SOURCES = %D%/relay.c tests/sim/link.c
+# objects of its own: the simulator's are made by libtool
+%C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
