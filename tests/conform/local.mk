@@ -1,1 +1,28 @@
-# The same program over kernel TCP and over librudp.
+# The same program over kernel TCP and over librudp; run.sh compares.
+conform_programs = \
+	%reldir%/closing %reldir%/dataflags %reldir%/dups %reldir%/inherit \
+	%reldir%/ioctls %reldir%/mapped %reldir%/mmsg %reldir%/names \
+	%reldir%/nonblock %reldir%/opening %reldir%/options %reldir%/pipes \
+	%reldir%/pollbits %reldir%/streams %reldir%/timeouts %reldir%/xfers
+check_PROGRAMS += $(conform_programs)
+check_LTLIBRARIES += %reldir%/libconform.la
+%canon_reldir%_libconform_la_SOURCES = %reldir%/conform.c %reldir%/conform.h
+%canon_reldir%_closing_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_dataflags_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_dups_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_inherit_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_ioctls_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_mapped_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_mmsg_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_names_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_nonblock_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_opening_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_options_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_pipes_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_pollbits_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_streams_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_timeouts_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+EXTRA_DIST += %reldir%/programs
+dist_noinst_SCRIPTS += %reldir%/run.sh
+full_tests += %reldir%/run.sh

@@ -2,3 +2,7 @@
 
 dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented
 core_tests += %reldir%/man %reldir%/env_documented
+
+# Needs the built library.
+dist_noinst_SCRIPTS += %reldir%/symbols
+full_tests += %reldir%/symbols

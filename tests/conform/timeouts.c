@@ -1,0 +1,212 @@
+/* timeouts.c - SO_RCVTIMEO, SO_SNDTIMEO, signals, cancellation. */
+#include "conform.h"
+#include <setjmp.h>
+
+static volatile sig_atomic_t alarms;
+static sigjmp_buf out;
+
+static void on_usr1(int sig)
+{
+	(void)sig;
+	alarms++;
+}
+
+static void jump(int sig)
+{
+	(void)sig;
+	siglongjmp(out, 1);
+}
+
+static void handler(void (*fn)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
+
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
+static double since(const struct timespec *t0)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)(t.tv_sec - t0->tv_sec) + (double)(t.tv_nsec - t0->tv_nsec) / 1e9;
+}
+
+static void timed(const char *what, int fd, bool sending)
+{
+	struct timespec t0;
+	char x = 0;
+	ssize_t n;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	n = sending ? write(fd, &x, 1) : read(fd, &x, 1);
+	say(what, n);
+	printf("  took about 0.3 s: %d\n", since(&t0) > 0.25 && since(&t0) < 2.0);
+}
+
+static void timeouts(void)
+{
+	struct timeval tv = { 0, 300000 }, off = { 0, 0 };
+	union addr a;
+	socklen_t len;
+	int c, s, l;
+
+	pair(&c, &s);
+	setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	timed("read", c, false);
+	setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &off, sizeof(off));
+	fill(c);
+	nonblocking(c, false);
+	setsockopt(c, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	timed("write", c, true);
+	close(c);
+	close(s);
+	l = listener(1, &a, &len);
+	setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	say("accept", accept(l, NULL, NULL));
+	close(l);
+}
+
+/* Interrupts the main thread until it is told to stop. */
+static pthread_t victim;
+static volatile bool stop;
+
+static void *pester(void *arg)
+{
+	struct timespec t = { 0, 50000000 };
+
+	for (int i = 0; i < *(int *)arg && !stop; i++) {
+		nanosleep(&t, NULL);
+		if (!stop)
+			pthread_kill(victim, SIGUSR1);
+	}
+	return NULL;
+}
+
+static void interrupted(int flags, const char *what)
+{
+	pthread_t t;
+	int c, s, l, times = 1000;
+	union addr a;
+	socklen_t len;
+	char x;
+
+	handler(on_usr1, flags);
+	pair(&c, &s);
+	stop = false;
+	pthread_create(&t, NULL, pester, &times);
+	if (!flags) {
+		printf("%s\n", what);
+		say("read", read(c, &x, 1));
+		say("recv, waitall", recv(c, &x, 1, MSG_WAITALL));
+		fill(c);
+		nonblocking(c, false);
+		say("write", write(c, &x, 1));
+		l = listener(1, &a, &len);
+		say("accept", accept(l, NULL, NULL));
+		close(l);
+	}
+	stop = true;
+	pthread_join(t, NULL);
+	close(c);
+	close(s);
+}
+
+static void *reply_later(void *arg)
+{
+	struct timespec t = { 0, 300000000 };
+
+	nanosleep(&t, NULL);
+	write_all(*(int *)arg, "x", 1);
+	return NULL;
+}
+
+static void restarted(void)
+{
+	struct timeval tv = { 5, 0 };
+	pthread_t t, w;
+	int c, s, times = 3;
+	char x;
+
+	handler(on_usr1, SA_RESTART);
+	for (int timed_too = 0; timed_too < 2; timed_too++) {
+		pair(&c, &s);
+		if (timed_too)
+			setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+		alarms = 0;
+		stop = false;
+		pthread_create(&t, NULL, pester, &times);
+		pthread_create(&w, NULL, reply_later, &s);
+		say(timed_too ? "restart, with a timeout: read" : "restart: read",
+		    read(c, &x, 1));
+		stop = true;
+		pthread_join(t, NULL);
+		pthread_join(w, NULL);
+		printf("  interrupted: %d\n", alarms > 0);
+		close(c);
+		close(s);
+	}
+}
+
+/* Out of a read, and everything still works. */
+static void jumped(void)
+{
+	pthread_t t;
+	int c, s, times = 1;
+	char x;
+
+	handler(jump, 0);
+	pair(&c, &s);
+	stop = false;
+	if (sigsetjmp(out, 1) == 0) {
+		pthread_create(&t, NULL, pester, &times);
+		read(c, &x, 1);
+		printf("not reached\n");
+	}
+	pthread_join(t, NULL);
+	write_all(s, "x", 1);
+	say("after siglongjmp: read", read(c, &x, 1));
+	say("close", close(c));
+	show_await("peer sees it", s, POLLRDHUP);
+	close(s);
+}
+
+static void *read_for_ever(void *arg)
+{
+	char x;
+
+	read(*(int *)arg, &x, 1);
+	return NULL;
+}
+
+static void cancelled(void)
+{
+	struct timespec ms100 = { 0, 100000000 };
+	pthread_t t;
+	void *ret;
+	int c, s;
+
+	pair(&c, &s);
+	pthread_create(&t, NULL, read_for_ever, &c);
+	nanosleep(&ms100, NULL);
+	pthread_cancel(t);
+	pthread_join(t, &ret);
+	printf("cancelled: %d\n", ret == PTHREAD_CANCELED);
+	write_all(s, "x", 1);
+	say("read", recv(c, &ret, 1, 0));
+	say("close", close(c));
+	show_await("peer sees it", s, POLLRDHUP);
+	close(s);
+}
+
+int main(int argc, char **argv)
+{
+	start(argc, argv);
+	victim = pthread_self();
+	timeouts();
+	interrupted(0, "without restart");
+	restarted();
+	jumped();
+	cancelled();
+	return 0;
+}

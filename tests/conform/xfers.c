@@ -1,0 +1,88 @@
+/* xfers.c - sendfile and splice. */
+#include "conform.h"
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+
+enum { SIZE = 200000 };
+
+static char want[SIZE], got[SIZE];
+
+static int file(void)
+{
+	int fd = memfd_create("file", 0);
+
+	for (int i = 0; i < SIZE; i++)
+		want[i] = (char)(i * 7 >> 2);
+	write_all(fd, want, SIZE);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static void arrives(int fd, size_t off, size_t len)
+{
+	read_all(fd, got, len);
+	printf("  arrives: %d\n", memcmp(got, want + off, len) == 0);
+}
+
+static void sendfiles(void)
+{
+	int c, s, f = file(), p[2];
+	off_t off = 1000;
+
+	pair(&c, &s);
+	say("sendfile", sendfile(c, f, NULL, 5000));
+	arrives(s, 0, 5000);
+	say("position", lseek(f, 0, SEEK_CUR));
+	say("sendfile at an offset", sendfile(c, f, &off, 7000));
+	printf("  offset %ld position %ld\n", (long)off, (long)lseek(f, 0, SEEK_CUR));
+	arrives(s, 1000, 7000);
+	say("sendfile of nothing", sendfile(c, f, NULL, 0));
+	off = SIZE - 10;
+	say("sendfile over the end", sendfile(c, f, &off, 1000));
+	arrives(s, SIZE - 10, 10);
+	say("sendfile at the end", sendfile(c, f, &off, 1000));
+	off = -1;
+	say("sendfile before the start", sendfile(c, f, &off, 1));
+	say("sendfile from a socket", sendfile(c, s, NULL, 1));
+	if (pipe(p) == 0)
+		say("sendfile from a pipe", sendfile(c, p[0], NULL, 1));
+	say("sendfile from nothing", sendfile(c, 999, NULL, 1));
+	off = 0;
+	nonblocking(c, true);
+	say("sendfile, nonblocking", sendfile(c, f, &off, 50000) == off ? 0 : -1);
+	arrives(s, 0, (size_t)off);
+	close(c);
+	close(s);
+	close(f);
+}
+
+static void splices(void)
+{
+	int c, s, p[2];
+
+	pair(&c, &s);
+	if (pipe(p))
+		return;
+	write_all(p[1], "through a pipe", 14);
+	say("splice out", splice(p[0], NULL, c, NULL, 100, 0));
+	read_all(s, got, 14);
+	printf("%.14s\n", got);
+	write_all(s, "and back", 8);
+	say("splice in", splice(c, NULL, p[1], NULL, 8, 0));
+	read_all(p[0], got, 8);
+	printf("%.8s\n", got);
+	say("plain write goes on", write(c, "x", 1));
+	say("plain read goes on", read(s, got, 1));
+	shutdown(s, SHUT_WR);
+	say("splice at the end", splice(c, NULL, p[1], NULL, 8, 0));
+	close(c);
+	close(s);
+}
+
+int main(int argc, char **argv)
+{
+	start(argc, argv);
+	sendfiles();
+	splices();
+	return 0;
+}
