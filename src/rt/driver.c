@@ -136,6 +136,8 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 			     ev_is_active(&drv.tick) ? rt_now() + TICK_US : USEC_NEVER);
 		atomic_store(&drv.shm->sleeping, 1);
 	} while (atomic_load(&drv.shm->attn_head));
+	exit_if_asked();
+	exit_if_idle();
 	(void)loop;
 }
 
@@ -179,12 +181,12 @@ static void keep_only(const int *ours, int n)
 
 static int own_table(void)
 {
-	int ctl, buf;
+	int ctl, buf, dom = domain_fd(drv.dom);
 
 	if (sys_call6(SYS_unshare, 0x400 /* CLONE_FILES */, 0, 0, 0, 0, 0) < 0)
 		return -EINVAL;
 	arena_fds(drv.ar, &ctl, &buf);
-	keep_only((int[]){ drv.hello_fd, drv.wake_fd, ctl, buf }, 4);
+	keep_only((int[]){ drv.hello_fd, drv.wake_fd, ctl, buf, dom }, 5);
 	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
 	return 0;
 }

@@ -14,6 +14,7 @@ int life_tables(u32 index)
 	u32 want = (index / TABLE_STEP + 1) * TABLE_STEP;
 	struct sock_timer **timers;
 	struct port_watch **ports;
+	struct relay **relays;
 
 	if (index < drv.ntables)
 		return 0;
@@ -26,6 +27,11 @@ int life_tables(u32 index)
 	if (!ports)
 		return -ENOMEM;
 	drv.ports = ports;
+	relays = realloc(drv.relays, want * sizeof(*relays));
+	if (!relays)
+		return -ENOMEM;
+	drv.relays = relays;
+	memset(relays + drv.ntables, 0, (want - drv.ntables) * sizeof(*relays));
 	memset(timers + drv.ntables, 0, (want - drv.ntables) * sizeof(*timers));
 	memset(ports + drv.ntables, 0, (want - drv.ntables) * sizeof(*ports));
 	drv.ntables = want;
@@ -87,6 +93,8 @@ void life_adopt(struct sock *sk)
 		port_watch_start(sk);
 	if (sk->conn.id && !sk->known && atomic_load(&sk->kind) == SK_CONN)
 		idmap_put(drv.by_id, sk->conn.id, sk->index);
+	if (!sk->known)
+		drv.nknown++;
 	sk->known = true;
 	driver_busy();
 }
@@ -105,6 +113,8 @@ void life_hup(struct sock *sk)
 			listen_close(sk);
 		return;
 	}
+	if (atomic_load(&sk->kind) == SK_RELAY)
+		relay_hup(sk);
 	if (sk->listener && !sk->accepted && rt_bypass && listen_unaccepted(sk))
 		return;
 	sk->closing = true;
@@ -117,6 +127,8 @@ static void forget(struct sock *sk)
 
 	if (st)
 		ev_timer_stop(drv.loop, &st->t);
+	relay_stop(sk);
+	drv.nknown -= sk->known;
 	if (sk->known && sk->conn.id)
 		idmap_del(drv.by_id, sk->conn.id, sk->index);
 	if (sk->peer_known)
@@ -163,10 +175,10 @@ bool life_maybe_free(struct sock *sk)
 	u32 index = sk->index;
 	usec_t now = rt_now();
 
-	if (!may_go(sk) || (atomic_load(&sk->kind) == SK_CONN && !leave_behind(sk, now)))
+	if (!may_go(sk) || (atomic_load(&sk->kind) != SK_LISTENER && !leave_behind(sk, now)))
 		return false;
 	forget(sk);
-	if (atomic_load(&sk->kind) == SK_CONN)
+	if (atomic_load(&sk->kind) != SK_LISTENER)
 		conn_purge(&sk->conn);
 	mem_acct_fini(&sk->conn.mem);
 	if (owner != sk) {
@@ -178,8 +190,7 @@ bool life_maybe_free(struct sock *sk)
 	}
 	atomic_store(&sk->kind, SK_FREE);
 	atomic_store(&sk->pending, 0);
-	atomic_fetch_add(&sk->gen, 1);
-	pthread_mutex_unlock(&sk->lock);
 	arena_slot_put(drv.ar, index);
+	pthread_mutex_unlock(&sk->lock);
 	return true;
 }

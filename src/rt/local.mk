@@ -1,8 +1,8 @@
 # The runtime: the only part with a clock, sockets and threads.
 noinst_LTLIBRARIES += %reldir%/librt.la
 %canon_reldir%_librt_la_SOURCES = \
-	%reldir%/driver.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
-	%reldir%/listen.c %reldir%/lock.c %reldir%/mirror.c %reldir%/rt.h \
+	%reldir%/driver.c %reldir%/exit.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
+	%reldir%/listen.c %reldir%/lock.c %reldir%/mirror.c %reldir%/relay.c %reldir%/rt.h \
 	%reldir%/rx.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
 	%reldir%/sockopt.c %reldir%/sockopt.h \
 	%reldir%/sockopt_ip.c %reldir%/sockopt_socket.c \

@@ -228,8 +228,10 @@ bool mirror_sync_app(struct sock *sk, int fd)
 	unsigned ready = conn_ready(&sk->conn);
 	struct mirror *m = &sk->m;
 
-	if (!m->paired || atomic_load(&sk->kind) != SK_CONN)
+	if (!m->paired || atomic_load(&sk->kind) == SK_LISTENER)
 		return false;
+	if (atomic_load(&sk->kind) == SK_RELAY)
+		return true;
 	if (sk->tx_blocked || sk->closing)
 		return true;
 	if (m->err)
@@ -308,6 +310,8 @@ void mirror_sync(struct sock *sk)
 		mirror_drop(sk);
 		return;
 	}
+	if (atomic_load(&sk->kind) == SK_RELAY)
+		relay_sync(sk);
 	if (sk->owner_fd < 0 || m->err || atomic_load(&sk->kind) != SK_CONN)
 		return;
 	if (m->plugged && ready & READY_OUT)
@@ -333,6 +337,7 @@ void mirror_sync(struct sock *sk)
 
 void mirror_drop(struct sock *sk)
 {
+	relay_stop(sk);
 	if (sk->owner_fd >= 0)
 		sys_close(sk->owner_fd);
 	if (sk->tomb_fd >= 0)

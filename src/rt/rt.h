@@ -22,6 +22,7 @@
 enum { DRIVER_RXBUFS = 64 };
 
 struct driver_shm {
+	struct slot_head head;
 	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
 	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
 	_Atomic u64 next_wake;		/* when it wakes by itself */
@@ -32,6 +33,7 @@ static_assert(sizeof(struct driver_shm) <= SOCK_SLOT, "the driver's share fits a
 
 struct idmap;
 struct twtab;
+struct relay;
 
 struct port_watch {		/* the driver's side of a sock that owns a port */
 	ev_io rd;
@@ -75,12 +77,15 @@ struct driver {
 	struct twtab *tw;
 	struct sock_timer **timers;	/* by sock index */
 	struct port_watch **ports;	/* by sock index */
-	u32 ntables;			/* length of the two */
+	struct relay **relays;		/* by sock index */
+	u32 ntables;			/* length of the three */
+	u32 nknown;			/* socks it drives */
 	u32 touched[256];		/* socks met in this receive batch */
 	unsigned ntouched;
 	u32 blocked[256];		/* socks whose UDP socket was full */
 	unsigned nblocked;
-	bool exiting;
+	bool caretaker;			/* the program is gone */
+	bool handed_over;		/* this process has a caretaker: hands off */
 	usec_t now;
 };
 
@@ -179,6 +184,15 @@ void life_hup(struct sock *sk);		/* lock held: the last reference is gone */
 bool life_maybe_free(struct sock *sk);	/* lock held; true: freed and unlocked */
 void life_arm(struct sock *sk);		/* driver: timer as the deadline says */
 int life_tables(u32 index);
+
+/* ---- relay.c, exit.c ------------------------------------------------------------------- */
+
+void relay_sync(struct sock *sk);	/* driver, lock held: pump */
+void relay_hup(struct sock *sk);	/* lock held: the program's end is gone */
+void relay_stop(struct sock *sk);
+void exit_if_asked(void);		/* driver */
+void exit_if_idle(void);
+bool rt_running(void);			/* this process has an event thread */
 
 /* ---- idmap.c ------------------------------------------------------------------------- */
 

@@ -14,13 +14,12 @@ bool sock_stale(const struct sock_ref *r)
 
 void sock_init(struct sock *sk, u32 index, u32 gen)
 {
-	sk->index = sk->port_index = index;
+	sk->port_index = index;
 	sk->owner_fd = sk->tomb_fd = -1;
 	sk->port.drv_fd = -1;
 	atomic_store(&sk->deadline, USEC_NEVER);
 	atomic_store(&sk->timer_at, USEC_NEVER);
 	mem_acct_init(&sk->conn.mem, drv.ar, OWNER_SOCK0 + index, gen);
-	atomic_store(&sk->gen, gen);
 }
 
 int sock_socket(int family, int type, int protocol, struct sock_ref *ret)
@@ -176,6 +175,22 @@ int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len
 
 /* ---- listen and accept ------------------------------------------------------------- */
 
+/* The driver may adopt it before we return: what it is must be said first. */
+static int hand_over(struct sock *sk, int fd, enum sock_kind kind, enum conn_state state)
+{
+	enum conn_state before = sk->conn.state;
+	int ret;
+
+	sk->conn.state = state;
+	atomic_store(&sk->kind, kind);
+	ret = mirror_pair(sk, fd);
+	if (ret < 0) {
+		sk->conn.state = before;
+		atomic_store(&sk->kind, SK_FRESH);
+	}
+	return ret;
+}
+
 static int listen_locked(struct sock *sk, int fd, int backlog)
 {
 	u32 most = SOMAXCONN_DEFAULT;
@@ -198,13 +213,9 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 		memcpy(sk->key.key + i, &v, 8);
 	}
 	ret = rt_start();
-	if (!ret)
-		ret = mirror_pair(sk, fd);
 	if (ret < 0)
 		return ret == -ENOMEM ? -ENOBUFS : ret;
-	sk->conn.state = CONN_LISTEN;
-	atomic_store(&sk->kind, SK_LISTENER);
-	return 0;
+	return hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
 }
 
 int sock_listen(struct sock_ref *r, int fd, int backlog)
@@ -337,10 +348,9 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	conn_set_dgram_max(&sk->conn, udp_path_dgram(&sk->peer));
 	ret = conn_connect(&sk->conn, now);
 	if (!ret)
-		ret = mirror_pair(sk, fd);
+		ret = hand_over(sk, fd, SK_CONN, sk->conn.state);
 	if (ret < 0)
 		return ret;
-	atomic_store(&sk->kind, SK_CONN);
 	domain_count(drv.dom, CNT_ActiveOpens, 1);
 	return 0;
 }
@@ -446,9 +456,8 @@ static void free_fresh(struct sock *sk)
 	conn_purge(&sk->conn);
 	mem_acct_fini(&sk->conn.mem);
 	atomic_store(&sk->kind, SK_FREE);
-	atomic_fetch_add(&sk->gen, 1);
-	pthread_mutex_unlock(&sk->lock);
 	arena_slot_put(drv.ar, index);
+	pthread_mutex_unlock(&sk->lock);
 }
 
 int sock_close(struct sock_ref *r, int fd)

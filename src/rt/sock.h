@@ -79,9 +79,10 @@ struct port {			/* one kernel UDP socket */
 };
 
 struct sock {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;	/* these three: struct slot_head of arena.h */
 	_Atomic u32 gen;
 	u32 index;
+
 	_Atomic u32 kind;	/* enum sock_kind; changes under the lock */
 	_Atomic u32 pending;	/* enum sock_pending */
 	_Atomic(struct rxbuf *) backlog;
@@ -109,6 +110,7 @@ struct sock {
 	bool peer_known;	/* driver: by the peer's id too */
 	u32 icmp_err;		/* with PEND_ICMP */
 	struct mirror m;
+	u32 relay_skip;		/* bytes of ours in front of the program's */
 	int owner_fd;		/* driver's table; -1 */
 	int tomb_fd;
 

@@ -313,7 +313,7 @@ static int launch(void)
 	pthread_attr_t attr;
 	sigset_t all, old;
 	pthread_t thread;
-	int ret, wake, ctl, buf;
+	int ret, wake, ctl, buf, dom = domain_fd(drv.dom);
 
 	drv.hello_fd = open_hello();
 	if (drv.hello_fd < 0)
@@ -349,7 +349,14 @@ static int launch(void)
 	arena_fds(drv.ar, &ctl, &buf);
 	sys_close(ctl);
 	sys_close(buf);
+	if (dom >= 0)
+		sys_close(dom);
 	return 0;
+}
+
+bool rt_running(void)
+{
+	return atomic_load(&started) == 1;
 }
 
 int rt_start(void)

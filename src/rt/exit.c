@@ -1,0 +1,96 @@
+/*
+ * exit.c - the program ends, its connections do not. What is unsent,
+ * unacknowledged or unfinished goes on being driven by a caretaker: the event
+ * thread forks, and the child, which has the event thread's descriptors and
+ * none of the program's, runs the loop until nothing is left. The program's
+ * own descriptors close with it, so the caretaker sees the mirrors hang up as
+ * the driver would have.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+static _Atomic u32 exit_asked;		/* 1: asked, 2: done */
+
+/* What this process held of the arena without a sock goes back. */
+static void leave(void)
+{
+	pthread_mutex_lock(&drv.shm->pool_lock);
+	for (unsigned i = 0; i < DRIVER_RXBUFS; i++) {
+		struct rxbuf *rb = &drv.shm->rx[i];
+
+		if (atomic_load(&rb->busy) || !rb->unit)
+			continue;
+		mem_free(arena_pool(drv.ar), rb->unit, RUN_UNITS_MAX, MEM_RCV);
+		rb->unit = MEM_NONE;
+	}
+	pthread_mutex_unlock(&drv.shm->pool_lock);
+	arena_flush(drv.ar);
+}
+
+static void become_caretaker(void)
+{
+	int ctl, buf;
+
+	drv.caretaker = true;
+	ev_loop_fork(drv.loop);
+	setsid();
+	if (chdir("/") < 0)
+		errno = 0;
+	prctl(PR_SET_NAME, "rudp-caretaker");
+	arena_fds(drv.ar, &ctl, &buf);
+	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
+	/* Nobody's threads are here but this one. */
+	atomic_store(&drv.shm->sleeping, 0);
+}
+
+/* In the event thread. Returns in the caretaker alone, or when there is
+ * nothing to take care of. */
+void exit_if_asked(void)
+{
+	pid_t pid;
+
+	if (atomic_load(&exit_asked) != 1)
+		return;
+	if (drv.nknown) {
+		pid = fork();
+		if (pid == 0) {
+			atomic_store(&exit_asked, 0);
+			become_caretaker();
+			return;
+		}
+		/* The loop's descriptors are the child's now: touch nothing. */
+		drv.handed_over = pid > 0;
+	}
+	if (!drv.handed_over)
+		leave();
+	atomic_store(&exit_asked, 2);
+	sys_futex_wake(&exit_asked, INT32_MAX);
+	while (drv.handed_over)
+		sys_call6(SYS_ppoll, 0, 0, 0, 0, 0, 0);
+}
+
+/* The caretaker's end: the last connection is gone. */
+void exit_if_idle(void)
+{
+	if (!drv.caretaker || drv.nknown)
+		return;
+	leave();
+	sys_call6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+}
+
+void rt_exit(void)
+{
+	u32 none = 0;
+
+	if (!rt_running() || rt_bypass)
+		return;
+	if (!atomic_compare_exchange_strong(&exit_asked, &none, 1))
+		return;
+	driver_wake();
+	while (atomic_load(&exit_asked) == 1)
+		sys_futex_wait(&exit_asked, 1, NULL);
+}
