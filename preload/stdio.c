@@ -41,6 +41,7 @@ FILE *freopen64(const char *path, const char *mode, FILE *fp)
 }
 
 /* All of it is written, as vdprintf would, or the first error returned. */
+RUDP_PRINTF(2, 0)
 static int print(struct fd_use *u, const char *fmt, va_list ap)
 {
 	char *text;

@@ -220,7 +220,7 @@ static int show(char **names, size_t n, const struct args *a)
 
 int main(int argc, char **argv)
 {
-	struct args a = { NULL };
+	struct args a = { .domain = NULL };
 	char **names, *one[1];
 	size_t n;
 	int ret = 0;
