@@ -6,3 +6,7 @@ core_tests += %reldir%/man %reldir%/env_documented
 # Needs the built library.
 dist_noinst_SCRIPTS += %reldir%/symbols
 full_tests += %reldir%/symbols
+
+# Needs the built core.
+dist_noinst_SCRIPTS += %reldir%/core_is_pure
+core_tests += %reldir%/core_is_pure
