@@ -13,6 +13,13 @@ ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags)
 	return sock_sendmsg(&u->ref, u->fd, &msg, flags);
 }
 
+/* There never is urgent data: to ask for it is the error it is on a TCP
+ * socket that has none. */
+static ssize_t recv_msghdr(struct fd_use *u, struct msghdr *msg, int flags)
+{
+	return flags & MSG_OOB ? -EINVAL : sock_recvmsg(&u->ref, u->fd, msg, flags);
+}
+
 ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags)
 {
 	struct msghdr msg = {
@@ -20,7 +27,7 @@ ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags)
 		.msg_iovlen = (size_t)n,
 	};
 
-	return sock_recvmsg(&u->ref, u->fd, &msg, flags);
+	return recv_msghdr(u, &msg, flags);
 }
 
 ssize_t msg_send_result(ssize_t ret, int flags)
@@ -166,7 +173,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		return LIBC(recvmsg)(fd, msg, flags);
 	if (msg->msg_iovlen > IOV_MAX)
 		return result(-EMSGSIZE);
-	return result(sock_recvmsg(&u.ref, fd, msg, flags));
+	return result(recv_msghdr(&u, msg, flags));
 }
 
 /* Is the time up that recvmmsg() was given? What is left goes to *timeout. */
@@ -196,7 +203,7 @@ int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct time
 		end = rt_now() + (usec_t)timeout->tv_sec * USEC_PER_SEC +
 		      (usec_t)timeout->tv_nsec / 1000;
 	for (i = 0; i < n && i < IOV_MAX; i++) {
-		ret = sock_recvmsg(&u.ref, fd, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
+		ret = recv_msghdr(&u, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (ret < 0)
 			break;
 		vec[i].msg_len = (unsigned int)ret;

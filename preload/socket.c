@@ -44,12 +44,20 @@ int socket(int family, int type, int protocol)
 	return enter(fd, &r);
 }
 
+/* What the kernel copies in before it looks at the address. */
+static bool bad_length(socklen_t len)
+{
+	return len > sizeof(struct sockaddr_storage);
+}
+
 int bind(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 {
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
 		return LIBC(bind)(fd, sa, len);
+	if (bad_length(len))
+		return (int)result(-EINVAL);
 	return (int)result(sock_bind(&u.ref, fd, sa.__sockaddr__, len));
 }
 
@@ -91,6 +99,8 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(connect)(fd, sa, len);
+	if (bad_length(len))
+		return (int)result(-EINVAL);
 	return (int)result(sock_connect(&u.ref, fd, sa.__sockaddr__, len));
 }
 

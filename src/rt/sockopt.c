@@ -118,8 +118,8 @@ static int set_value(const struct sockopt *o, struct sock *sk, const struct opts
 static socklen_t copied_len(int level, const struct sockopt *o, const struct optval *v,
 			    socklen_t room)
 {
-	if (level == IPPROTO_IP && o->type != OPT_DATA && room > 0 && room < sizeof(v->i) &&
-	    v->i >= 0 && v->i <= 255)
+	if (level == IPPROTO_IP && o->type != OPT_DATA && v->len == sizeof(v->i) &&
+	    room > 0 && room < sizeof(v->i) && v->i >= 0 && v->i <= 255)
 		return 1;
 	return min(v->len, room);
 }
@@ -136,11 +136,12 @@ int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, 
 	if ((int)*len < 0)
 		return -EINVAL;
 	if (!o)
-		return t ? -ENOPROTOOPT : -EOPNOTSUPP;
+		return t || r->sk->family == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
 	memset(&v, 0, sizeof(v));
 	ret = sock_lock(r);
 	if (ret)
 		return ret;
+	v.len = *len;
 	ret = get_value(o, r->sk, fd, &v);
 	sock_unlock(r->sk, fd);
 	if (ret)
@@ -154,7 +155,7 @@ int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, 
 /* An int of the levels that insist on one; IP takes a byte, too. */
 static int parse_int(int level, const struct sockopt *o, struct optset *s)
 {
-	if (o && o->type == OPT_DATA)
+	if (o && o->type == OPT_DATA && o->set)
 		return 0;
 	if (s->len >= sizeof(s->i))
 		memcpy(&s->i, s->val, sizeof(s->i));

@@ -4,7 +4,7 @@
  *
  *   FLAG(name, bit)                   stored, 0 or not 0
  *   FLAG1(name, bit)                  the same, on by default
- *   BOOL(name, bit)                   stored, 0 or 1, else EINVAL
+ *   BOOL(name, bit), BOOL1            stored, 0 or 1, else EINVAL
  *   WORD(name, slot, lo, hi, default) stored, else EINVAL
  *   FIXED(name, value, err)           reads as value; setting it: err (0: ignored)
  *   EMPTY(name, err)                  reads as nothing
@@ -39,7 +39,7 @@ enum { FLAG_KEEPALIVE = 95 };	/* what the program asked for */
 
 /* What a getter fills in. */
 struct optval {
-	socklen_t len;
+	socklen_t len;		/* in: what the caller has room for */
 	union {
 		s32 i;
 		u8 bytes[sizeof(struct tcp_info)];
@@ -80,6 +80,7 @@ struct sockopt {
 #define FLAG(n, bit)	{ .name = n, .type = OPT_FLAG, .slot = bit }
 #define FLAG1(n, bit)	{ .name = n, .type = OPT_FLAG, .slot = bit, .def = 1 }
 #define BOOL(n, bit)	{ .name = n, .type = OPT_BOOL, .slot = bit }
+#define BOOL1(n, bit)	{ .name = n, .type = OPT_BOOL, .slot = bit, .def = 1 }
 #define WORD(n, s, l, h, d) \
 	{ .name = n, .type = OPT_WORD, .slot = s, .lo = l, .hi = h, .def = d }
 #define FIXED(n, v, err) \

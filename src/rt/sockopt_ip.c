@@ -2,6 +2,7 @@
 #include <linux/in6.h>
 #include "rt/sockopt.h"
 
+enum { FLAG_MULTICAST_ALL = 38 };
 enum { HOPS_DEFAULT = 64, ECN_MASK = 3, IPV6_MTU_MIN = 1280 };
 
 /* The two bits of ECN are the transport's. */
@@ -56,6 +57,50 @@ static int set_hops(struct sock *sk, const struct optset *s)
 	if (s->i < -1 || s->i > 255)
 		return -EINVAL;
 	opt_store(sk, SLOT_HOPS, HOPS_DEFAULT, s->i == -1 ? HOPS_DEFAULT : s->i);
+	return 0;
+}
+
+static int get_one(struct sock *sk, int fd, struct optval *v)
+{
+	(void)sk, (void)fd;
+	return opt_put(v, 1);
+}
+
+static int set_unknown(struct sock *sk, const struct optset *s)
+{
+	(void)sk, (void)s;
+	return -ENOPROTOOPT;
+}
+
+/* On by default, but on an IPv6 socket, where it was never set up. */
+static int get_multicast_all(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_flag(sk, FLAG_MULTICAST_ALL) != (sk->family == AF_INET));
+}
+
+static int set_multicast_all(struct sock *sk, const struct optset *s)
+{
+	if (s->i < 0 || s->i > 1)
+		return -EINVAL;
+	opt_set_flag(sk, FLAG_MULTICAST_ALL, s->i != (sk->family == AF_INET));
+	return 0;
+}
+
+/* Two halves, low and high; 0: no bound. */
+static int get_port_range(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_PORT_RANGE, 0));
+}
+
+static int set_port_range(struct sock *sk, const struct optset *s)
+{
+	u32 lo = (u32)s->i & 0xffff, hi = (u32)s->i >> 16;
+
+	if (s->len != sizeof(s->i) || (lo && hi && lo > hi))
+		return -EINVAL;
+	opt_store(sk, SLOT_PORT_RANGE, 0, s->i);
 	return 0;
 }
 
@@ -121,11 +166,11 @@ static const struct sockopt rows4[] = {
 	FLAG(IP_BIND_ADDRESS_NO_PORT, 35),
 	FIXED(IP_RECVFRAGSIZE, 0, EINVAL),
 	BOOL(IP_RECVERR_RFC4884, 36),
-	FIXED(IP_MULTICAST_IF, 0, EINVAL),
+	DATA(IP_MULTICAST_IF, opt_get_zero, opt_set_invalid),
 	FIXED(IP_MULTICAST_TTL, 1, EINVAL),
 	FLAG1(IP_MULTICAST_LOOP, 37),
-	FLAG1(IP_MULTICAST_ALL, 38),
-	WORD(51 /* IP_LOCAL_PORT_RANGE */, SLOT_PORT_RANGE, INT32_MIN, INT32_MAX, 0),
+	CODE(IP_MULTICAST_ALL, get_multicast_all, set_multicast_all),
+	CODE(51 /* IP_LOCAL_PORT_RANGE */, get_port_range, set_port_range),
 	FIXED(52 /* IP_PROTOCOL */, 0, ENOPROTOOPT),
 };
 
@@ -139,9 +184,9 @@ static const struct sockopt rows6[] = {
 	EMPTY(IPV6_2292PKTOPTIONS, 0),
 	FLAG(11 /* IPV6_FLOWINFO */, 45),
 	CODE(IPV6_UNICAST_HOPS, get_hops, set_hops),
-	FIXED(IPV6_MULTICAST_IF, 0, ENOPROTOOPT),
-	FIXED(IPV6_MULTICAST_HOPS, 1, ENOPROTOOPT),
-	FLAG1(IPV6_MULTICAST_LOOP, 46),
+	DATA(IPV6_MULTICAST_IF, opt_get_zero, set_unknown),
+	DATA(IPV6_MULTICAST_HOPS, get_one, set_unknown),
+	BOOL1(IPV6_MULTICAST_LOOP, 46),
 	FIXED(IPV6_ROUTER_ALERT, 0, ENOPROTOOPT),
 	WORD(IPV6_MTU_DISCOVER, SLOT_PMTU6, 0, 5, 1),
 	CODE(IPV6_MTU, get_mtu, set_mtu6),

@@ -48,13 +48,15 @@ static int get_acceptconn(struct sock *sk, int fd, struct optval *v)
 static int get_error(struct sock *sk, int fd, struct optval *v)
 {
 	struct conn *c = &sk->conn;
-	int err = c->err ? c->err : c->err_soft;
+	int err = c->err ? c->err : c->err_soft, err_shown;
+	socklen_t len = sizeof(err_shown);
 
-	(void)fd;
 	if (c->err)
 		c->err = 0;
 	else
 		c->err_soft = 0;
+	if (sk->m.err)		/* ERR goes, HUP stays */
+		sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err_shown, &len);
 	return opt_put(v, err);
 }
 
@@ -258,6 +260,8 @@ static int get_peername(struct sock *sk, int fd, struct optval *v)
 	(void)fd;
 	if (!opt_is_connected(sk))
 		return -ENOTCONN;
+	if (v->len > sk->addr_len)
+		return -EINVAL;
 	v->addr = sk->peer;
 	v->len = sk->addr_len;
 	return 0;
@@ -326,6 +330,8 @@ static int get_meminfo(struct sock *sk, int fd, struct optval *v)
 /* The mirror's: unique among all sockets, the same in every process. */
 static int get_from_mirror(int fd, int name, struct optval *v)
 {
+	if (v->len < sizeof(v->u64) || (name != SO_COOKIE && v->len > sizeof(v->u64)))
+		return -EINVAL;
 	v->len = sizeof(v->u64);
 	return sys_getsockopt(fd, SOL_SOCKET, name, &v->u64, &v->len);
 }
@@ -445,6 +451,7 @@ static const struct sockopt rows[] = {
 	FAIL(SO_ATTACH_BPF, ENOPROTOOPT, EINVAL),
 	FAIL(SO_ATTACH_REUSEPORT_CBPF, ENOPROTOOPT, EINVAL),
 	FAIL(SO_ATTACH_REUSEPORT_EBPF, ENOPROTOOPT, EINVAL),
+	FAIL(SO_DETACH_REUSEPORT_BPF, ENOPROTOOPT, EINVAL),
 	FAIL(SO_CNX_ADVICE, ENOPROTOOPT, 0),
 	DATA(SO_MEMINFO, get_meminfo, NULL),
 	FIXED(SO_INCOMING_NAPI_ID, 0, ENOPROTOOPT),

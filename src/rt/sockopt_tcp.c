@@ -278,6 +278,29 @@ static int set_fastopen_connect(struct sock *sk, const struct optset *s)
 	return s->i ? -EOPNOTSUPP : 0;
 }
 
+enum { FLAG_NO_COOKIE = 21 };
+
+static int get_no_cookie(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_flag(sk, FLAG_NO_COOKIE));
+}
+
+static int set_no_cookie(struct sock *sk, const struct optset *s)
+{
+	if (s->i < 0 || s->i > 1 || !opt_is_idle(sk))
+		return -EINVAL;
+	opt_set_flag(sk, FLAG_NO_COOKIE, s->i);
+	return 0;
+}
+
+/* Without effect since Linux 4.12. */
+static int set_thin_dupack(struct sock *sk, const struct optset *s)
+{
+	(void)sk;
+	return s->i < 0 || s->i > 1 ? -EINVAL : 0;
+}
+
 static int get_notsent(struct sock *sk, int fd, struct optval *v)
 {
 	(void)fd;
@@ -313,7 +336,7 @@ static const struct sockopt rows[] = {
 	DATA(TCP_CONGESTION, get_congestion, set_congestion),
 	FAIL(TCP_MD5SIG, ENOPROTOOPT, EINVAL),
 	BOOL(TCP_THIN_LINEAR_TIMEOUTS, 20),
-	FIXED(TCP_THIN_DUPACK, 0, 0),
+	CODE(TCP_THIN_DUPACK, opt_get_zero, set_thin_dupack),
 	CODE(TCP_USER_TIMEOUT, get_user_timeout, set_user_timeout),
 	FIXED(TCP_REPAIR, 0, EPERM),
 	FAIL(TCP_REPAIR_QUEUE, EINVAL, EPERM),
@@ -330,7 +353,7 @@ static const struct sockopt rows[] = {
 	DATA(TCP_ULP, opt_get_nothing, set_ulp),
 	FAIL(TCP_MD5SIG_EXT, ENOPROTOOPT, EINVAL),
 	EMPTY(TCP_FASTOPEN_KEY, EINVAL),
-	BOOL(TCP_FASTOPEN_NO_COOKIE, 21),
+	CODE(TCP_FASTOPEN_NO_COOKIE, get_no_cookie, set_no_cookie),
 	FAIL(TCP_ZEROCOPY_RECEIVE, EINVAL, ENOPROTOOPT),
 	FIXED(43 /* TCP_IS_MPTCP */, 0, ENOPROTOOPT),
 };

@@ -4,7 +4,7 @@
 
 /* Not compared: what is measured or machine-made, what is ours by design
  * (keepalive's times, the congestion control's name), and what is newer than
- * what we follow. A '*' for the name covers the level. */
+ * what we follow. */
 static const struct { int level, name; bool connected_only; } skip[] = {
 	{ SOL_SOCKET, SO_COOKIE, false },
 	{ SOL_SOCKET, SO_MEMINFO, false },
@@ -38,6 +38,7 @@ static const struct { int level, name; bool connected_only; } skip[] = {
 	{ IPPROTO_TCP, TCP_INQ, false },	/* not offered */
 	{ IPPROTO_TCP, TCP_TX_DELAY, false },	/* not offered */
 	{ IPPROTO_TCP, TCP_MD5SIG, false },
+	{ IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, false },	/* not offered */
 	{ IPPROTO_TCP, TCP_ULP, false },
 	{ IPPROTO_TCP, TCP_REPAIR, false },	/* not offered */
 	{ IPPROTO_TCP, TCP_REPAIR_QUEUE, false },
@@ -48,7 +49,11 @@ static const struct { int level, name; bool connected_only; } skip[] = {
 	{ IPPROTO_IP, IP_OPTIONS, false },
 	{ IPPROTO_IP, IP_UNICAST_IF, false },
 	{ IPPROTO_IP, 52, false },
-	{ IPPROTO_IPV6, IPV6_ADDRFORM, true },
+	{ IPPROTO_IPV6, IPV6_ADDRFORM, false },
+	{ IPPROTO_IPV6, IPV6_HOPOPTS, false },	/* headers to be parsed */
+	{ IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, false },
+	{ IPPROTO_IPV6, IPV6_RTHDR, false },
+	{ IPPROTO_IPV6, IPV6_DSTOPTS, false },
 	{ IPPROTO_IPV6, IPV6_MTU, false },
 	{ IPPROTO_IPV6, IPV6_PATHMTU, false },
 	{ IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, false },
@@ -120,8 +125,13 @@ static void show_set(int fd, int level, int name)
 	printf("\n");
 }
 
+/* A few flags of IPv6 take whatever length. */
 static void show_lengths(int fd, int level, int name)
 {
+	if (level == IPPROTO_IPV6 &&
+	    (name == IPV6_DONTFRAG || name == IPV6_AUTOFLOWLABEL || name == IPV6_RECVFRAGSIZE))
+		return;
+
 	unsigned char one[8] = { 1 };
 	static const socklen_t lens[] = { 1, 8 };
 

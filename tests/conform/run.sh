@@ -24,7 +24,7 @@ for p in $progs; do
 	for fam in 4 6; do
 		exe=$top_builddir/tests/conform/$p
 		"$exe" $fam > "$tmp/kernel" 2>&1
-		LD_PRELOAD=$preload timeout 90 "$exe" $fam > "$tmp/rudp" 2>&1
+		LD_PRELOAD=$preload timeout ${CONFORM_LIMIT:-90} "$exe" $fam > "$tmp/rudp" 2>&1
 		status=$?
 		if diff -u "$tmp/kernel" "$tmp/rudp" > "$tmp/diff" && [ $status -eq 0 ]; then
 			echo "ok   $p $fam ($(wc -l < "$tmp/kernel") lines)"
