@@ -99,6 +99,7 @@ void snd_ack_received(struct conn *c, const struct wire_hdr *h, u32 len, usec_t 
 		return;
 	}
 	c->probes = 0;					/* it answers */
+	c->rack.prior_fack = c->rack.fack;
 	window_update(c, h, now);
 	sack_apply(c, h, &sr, now);
 	if (seq_after(h->ack, c->snd_una)) {

@@ -98,7 +98,8 @@ struct conn_rack {		/* RFC 8985 */
 	u64 dsack_round;	/* snd_nxt at the last growth of reo_wnd_mult */
 	u8 reo_wnd_persist;
 	bool reordering_seen, dsack_seen;
-	u64 fack;
+	u64 fack;		/* highest offset delivered */
+	u64 prior_fack;		/* before the acknowledgement at hand */
 };
 
 struct conn_prr {		/* RFC 6937bis / 9937 */

@@ -44,11 +44,11 @@ void rack_advance(struct conn *c, const struct seg *s, u64 end, usec_t now)
 		r->xmit_ts = s->xmit_time;
 		r->end_seq = end;
 	}
-	/* Step 3: delivered after something above it: reordered. */
+	/* Step 3: something above it was known to be delivered: reordered. */
 	if (seq_after(end, r->fack))
 		r->fack = end;
-	else if (seq_before(end, r->fack) && !(s->flags & SEG_EVER_RETRANS) &&
-		 !r->reordering_seen) {
+	if (seq_before(end, r->prior_fack) && !(s->flags & SEG_EVER_RETRANS) &&
+	    !r->reordering_seen) {
 		r->reordering_seen = true;
 		snd_count(c, CNT_TCPSACKReorder, 1);
 	}
