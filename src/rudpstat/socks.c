@@ -80,6 +80,15 @@ static u64 distance(u64 from, u64 to)
 	return to > from ? to - from : 0;
 }
 
+/* A bool that others write may hold any byte. */
+static bool truth(const bool *b)
+{
+	u8 byte;
+
+	memcpy(&byte, b, sizeof(byte));
+	return byte != 0;
+}
+
 static void queues(struct stat_conn *c, const struct sock *sk)
 {
 	const struct conn *cn = &sk->conn;
@@ -90,7 +99,7 @@ static void queues(struct stat_conn *c, const struct sock *sk)
 		return;
 	}
 	c->recv_q = distance(cn->copied_seq, cn->rcv_nxt);
-	if (cn->fin_rcvd && c->recv_q)		/* FIN is no byte to read */
+	if (truth(&cn->fin_rcvd) && c->recv_q)		/* FIN is no byte to read */
 		c->recv_q--;
 	c->send_q = distance(cn->snd_una, cn->write_seq);
 }
@@ -113,7 +122,7 @@ static void describe(struct stat_conn *c, const struct sock *sk, s32 pid, const 
 	*c = (struct stat_conn){
 		.id = sk->conn.id, .state = state_name(sk), .pid = pid,
 		.listener = sk->kind == SK_LISTENER,
-		.orphan = sk->stale || sk->conn.orphan,
+		.orphan = sk->stale || truth(&sk->conn.orphan),
 	};
 	memcpy(c->comm, comm, STAT_COMM);
 	memcpy(&c->conn, &sk->conn, sizeof(c->conn));

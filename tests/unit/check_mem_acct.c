@@ -200,7 +200,7 @@ END_TEST
 
 START_TEST(no_address_space_is_not_a_refusal)
 {
-	u32 runs[ARENA / 16];
+	u32 runs[ARENA / 16 + 1];
 	int n = 0;
 
 	lim = test_limits(10000, 10000, 10000);
