@@ -35,8 +35,17 @@ static void quickacks(struct conn *c)
 	c->quick_left = min(n, (u32)QUICKACKS_MAX);
 }
 
+/* Two ends that answer each other: the answer carries the acknowledgement. */
+static bool answered(const struct conn *c)
+{
+	return c->last_data_send > c->last_data_rcv &&
+	       c->last_data_send - c->last_data_rcv < DELACK_US;
+}
+
 void acks_data_received(struct conn *c, u32 len, usec_t now)
 {
+	if (answered(c))
+		c->pingpong = true;
 	if (!c->data_segs_in++ || now - c->last_data_rcv > timer_rto(c))
 		quickacks(c);
 	c->last_data_rcv = now;

@@ -23,21 +23,23 @@ static struct seg *next_of(const struct conn *c, const struct seg *s)
 	return l == &c->ofoq ? NULL : seg_of(l);
 }
 
-/* Cuts from the piece what `prev` has. False: nothing is left. */
-static bool trim_front(struct conn *c, const struct seg *prev, struct rcv_piece *b)
+/* Cuts from the piece's front what is here: by one segment, and by those that
+ * follow it without a hole. False: nothing is left. */
+static bool trim_front(struct conn *c, struct rcv_piece *b)
 {
-	u64 end = b->seq + b->len, have = prev ? seg_end(prev) : 0;
+	u64 end = b->seq + b->len, have;
+	const struct seg *prev;
 
-	if (have <= b->seq)
-		return true;
-	acks_dsack(c, b->seq, min(end, have));
-	if (have >= end) {
-		snd_count(c, CNT_TCPOFOMerge, 1);
-		return false;
+	while ((prev = find_before(c, b->seq)) && (have = seg_end(prev)) > b->seq) {
+		acks_dsack(c, b->seq, min(end, have));
+		if (have >= end) {
+			snd_count(c, CNT_TCPOFOMerge, 1);
+			return false;
+		}
+		b->data += have - b->seq;
+		b->len = end - have;
+		b->seq = have;
 	}
-	b->data += have - b->seq;
-	b->len = end - have;
-	b->seq = have;
 	return true;
 }
 
@@ -100,7 +102,7 @@ void rcv_ofo(struct conn *c, struct rcv_piece *b, usec_t now)
 
 	c->ack_now = true;
 	c->ooo_segs_in++;
-	if (!trim_front(c, find_before(c, b->seq), b))
+	if (!trim_front(c, b))
 		return;
 	start = b->seq;
 	end = b->seq + b->len;

@@ -137,8 +137,6 @@ static void rcv_in_order(struct conn *c, const struct rcv_piece *b, usec_t now)
 	if (!take_in_order(c, b, now))
 		return;
 	c->rcv_nxt += b->len;
-	if (c->rcv_nxt > rcv_edge(c))		/* an empty queue takes a whole segment */
-		c->rcv_wnd = c->rcv_nxt - c->rcv_wup;
 	c->bytes_received += b->len;
 	c->rcv_psh = b->p->h.flags & WF_PSH;
 	c->rx_edge++;
@@ -149,6 +147,8 @@ static void rcv_in_order(struct conn *c, const struct rcv_piece *b, usec_t now)
 		acks_rcv_nxt_moved(c);
 		c->ack_now = true;		/* RFC 5681 4.2: a hole was filled */
 	}
+	if (c->rcv_nxt > rcv_edge(c))		/* an empty queue takes a whole segment */
+		c->rcv_wnd = c->rcv_nxt - c->rcv_wup;
 }
 
 /* ---- steps 7 and 8 --------------------------------------------------- */

@@ -1,0 +1,278 @@
+/*
+ * check_flow.c - windows and their memory, by the numbers of the memory model.
+ */
+#include "core_rcv.h"
+
+static struct bench b;
+
+static void setup(void)
+{
+	struct mem_limits l = bench_limits();
+
+	bench_open(&b, &l, 1448 + WIRE_HDR);
+	b.c.scaling_ratio = 128;
+	b.c.mem.rcvbuf = 131072;
+}
+
+static void teardown(void)
+{
+	b.c.mem.rmem_alloc = 0;		/* tests set it by hand */
+	bench_close(&b);
+}
+
+START_TEST(T46_first_window)
+{
+	ck_assert_uint_eq(flow_first_window(65536, 1460, 0), 64240);
+	ck_assert_uint_eq(flow_first_window(65536, 1448, 0), 65160);
+	ck_assert_uint_eq(flow_first_window(65536, 1400, 0), 64400);
+	ck_assert_uint_eq(flow_first_window(4000, 1448, 0), 2896);
+	ck_assert_uint_eq(flow_first_window(1152, 1448, 0), 1152);
+	ck_assert_uint_eq(b.c.rcv_wnd, 65160);
+}
+END_TEST
+
+static u32 raw_at(s64 rmem_alloc)
+{
+	b.c.window_clamp = 65536;
+	b.c.rcv_ssthresh = 64088;
+	b.c.rcv_mss = 1448;
+	b.c.mem.rmem_alloc = rmem_alloc;
+	return flow_raw_window(&b.c);
+}
+
+START_TEST(T47_window)
+{
+	ck_assert_uint_eq(raw_at(0), 64088);
+	ck_assert_uint_eq(raw_at(60000), 35536);
+	ck_assert_uint_eq(raw_at(100000), 15536);
+	ck_assert_uint_eq(raw_at(122880), 4096);
+	ck_assert_uint_eq(raw_at(122882), 0);
+	ck_assert_uint_eq(raw_at(140000), 0);
+	domain_enter_pressure(b.d);
+	ck_assert_uint_eq(raw_at(60000), 35536);
+	ck_assert_uint_eq(raw_at(100000), 5792);
+	ck_assert_uint_eq(b.c.rcv_ssthresh, 5792);
+}
+END_TEST
+
+START_TEST(T48_never_shrinks)
+{
+	offer(&b, 8000);
+	b.c.window_clamp = 65536;
+	b.c.mem.rmem_alloc = 140000;
+	ck_assert_uint_eq(rcv_select_window(&b.c), 8000);
+	ck_assert_uint_eq(rcv_edge(&b.c), 8001);
+	ck_assert_uint_eq(counter(&b, CNT_TCPWantZeroWindowAdv), 1);
+	b.c.mem.rmem_alloc = 0;
+	feed(&b, 1, 1448);
+	ck_assert_uint_eq(b.c.rcv_nxt, 1449);
+	drink(&b, 1448);
+}
+END_TEST
+
+START_TEST(zero_window_is_counted)
+{
+	offer(&b, 0);
+	b.c.rcv_mss = 1448;
+	ck_assert_uint_gt(rcv_select_window(&b.c), 0);
+	ck_assert_uint_eq(counter(&b, CNT_TCPFromZeroWindowAdv), 1);
+	offer(&b, 1);
+	b.c.rcv_nxt++, b.c.copied_seq++;
+	b.c.mem.rmem_alloc = 140000;
+	ck_assert_uint_eq(rcv_select_window(&b.c), 0);
+	ck_assert_uint_eq(counter(&b, CNT_TCPToZeroWindowAdv), 1);
+}
+END_TEST
+
+static u32 grown(u32 ssthresh, u32 clamp, u32 len, u32 truesize)
+{
+	struct rx_pkt p = { .len = len };
+
+	b.c.rcv_ssthresh = ssthresh;
+	b.c.window_clamp = clamp;
+	b.c.mem.rcvbuf = 1 << 21;
+	b.c.rcv_mss = b.c.advmss = 1448;
+	b.c.scaling_ratio = 128;
+	flow_data_stored(&b.c, &p, len, truesize, true, b.now);
+	return b.c.rcv_ssthresh;
+}
+
+START_TEST(T49_ssthresh_growth)
+{
+	const u32 start = 65160, wide = 1 << 20;
+
+	ck_assert_uint_eq(grown(start, wide, 1448, 2304), 68056);
+	ck_assert_uint_eq(grown(start, wide, 700, 2304), 68056);
+	ck_assert_uint_eq(grown(start, wide, 200, 2304), 68056);
+	ck_assert_uint_eq(grown(start, wide, 130, 2304), 68056);
+	ck_assert_uint_eq(grown(start, wide, 127, 2304), start);
+	ck_assert_uint_eq(grown(start, 65536, 1448, 2304), 65536);
+	ck_assert_uint_eq(grown(400000, wide, 200, 2304), 400000);
+	domain_enter_pressure(b.d);
+	ck_assert_uint_eq(grown(start, wide, 1448, 2304), 5792);
+}
+END_TEST
+
+static u32 ratio_after(u32 rcv_mss, u32 len, u32 truesize)
+{
+	struct rx_pkt p = { .len = len };
+
+	b.c.scaling_ratio = 128;
+	b.c.rcv_mss = rcv_mss;
+	flow_data_stored(&b.c, &p, len, truesize, true, b.now);
+	return b.c.scaling_ratio;
+}
+
+START_TEST(T50_ratio)
+{
+	ck_assert_uint_eq(ratio_after(536, 1448, 2304), 160);
+	ck_assert_uint_eq(b.c.window_clamp, 131072ull * 160 / 256);
+	ck_assert_uint_eq(ratio_after(536, 64, 896), 128);
+	ck_assert_uint_eq(ratio_after(536, 1448, 1280), 255);
+	ck_assert_uint_eq(ratio_after(536, 1448, 0), 255);
+	ck_assert_uint_eq(ratio_after(1, 2, 65536), 1);
+}
+END_TEST
+
+static u32 drs(u32 now, u32 old, u32 rtt_us)
+{
+	b.c.mem.rcvbuf = 131072;
+	b.c.rcvq_space.space = old;
+	b.c.rcv_rtt_us = rtt_us * 8;
+	flow_grow_rcvbuf(&b.c, now);
+	return b.c.mem.rcvbuf;
+}
+
+START_TEST(T61_drs)
+{
+	ck_assert_uint_eq(drs(14480, 14480, 20000), 131072);
+	ck_assert_uint_eq(drs(28960, 14480, 20000), 347520);
+	ck_assert_uint_eq(drs(100000, 50000, 20000), 1200000);
+	ck_assert_uint_eq(drs(100000, 50000, 100), 440000);
+	ck_assert_uint_eq(drs(10000000, 50000, 20000), 6291456);
+	offer(&b, 1 << 20);
+	feed(&b, 50000, 1);		/* a span of 50000 out of order */
+	b.c.scaling_ratio = 128;
+	ck_assert_uint_eq(drs(100000, 50000, 20000), 1300000);
+	b.c.mem.lock_bits |= RCVBUF_LOCK;
+	ck_assert_uint_eq(drs(100000, 50000, 20000), 131072);
+	rcv_purge(&b.c);
+}
+END_TEST
+
+START_TEST(T62_drs_counts_what_was_consumed)
+{
+	u32 before = b.c.mem.rcvbuf;
+	u64 seq = 1;
+
+	b.c.rcv_rtt_us = 8 * 20000;
+	for (int rtt = 0; rtt < 20; rtt++) {
+		offer(&b, 1 << 22);
+		for (int i = 0; i < 5; i++, seq += 1448)
+			feed(&b, seq, 1448);
+		b.now += 20000;
+		drink(&b, 1448);
+	}
+	ck_assert_uint_eq(b.c.mem.rcvbuf, before);
+	rcv_purge(&b.c);
+}
+END_TEST
+
+START_TEST(T67_no_silly_window)
+{
+	u64 seq = 1;
+	u32 left;
+
+	offer(&b, 1 << 22);
+	for (; b.c.mem.rmem_alloc < 131072; seq += 1448)
+		feed(&b, seq, 1448);
+	offer(&b, 0);
+	send_ack(&b);
+	while ((left = conn_unread(&b.c))) {
+		drink(&b, 1);
+		if (b.c.ack_now)
+			break;
+	}
+	/* An update only when a segment and a sixteenth are free. */
+	ck_assert(b.c.ack_now);
+	ck_assert_uint_ge(send_ack(&b), max(1448u, 131072 * b.c.scaling_ratio / 256 / 16));
+	ck_assert_uint_gt(left, 0);
+	rcv_purge(&b.c);
+}
+END_TEST
+
+START_TEST(T3_rcvbuf_option)
+{
+	conn_set_rcvbuf(&b.c, 0);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 2304);
+	conn_set_rcvbuf(&b.c, 1152);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 2304);
+	conn_set_rcvbuf(&b.c, 1153);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 2306);
+	conn_set_rcvbuf(&b.c, -1);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 2 * 4194304);
+}
+END_TEST
+
+START_TEST(T6_rcvlowat_option)
+{
+	b.c.scaling_ratio = 128;
+	conn_set_rcvlowat(&b.c, 1000000);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 2000000);
+	ck_assert_uint_eq(b.c.opts.rcvlowat, 1000000);
+	conn_set_rcvlowat(&b.c, 1 << 30);
+	ck_assert_uint_eq(b.c.opts.rcvlowat, 6291456 / 2);
+	conn_set_rcvlowat(&b.c, 0);
+	ck_assert_uint_eq(b.c.opts.rcvlowat, 1);
+	conn_set_rcvlowat(&b.c, -1);
+	ck_assert_uint_eq(b.c.opts.rcvlowat, 6291456 / 2);
+	conn_set_rcvbuf(&b.c, 50000);
+	conn_set_rcvlowat(&b.c, 80000);
+	ck_assert_uint_eq(b.c.opts.rcvlowat, 50000);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 100000);
+}
+END_TEST
+
+START_TEST(T69_lowat_gives_way)
+{
+	u64 seq = 1;
+
+	conn_set_rcvlowat(&b.c, 50000);
+	offer(&b, 1 << 22);
+	for (; seq <= 49000; seq += 1000)
+		feed(&b, seq, 1000);
+	ck_assert(!(conn_ready(&b.c) & READY_IN));
+	domain_enter_pressure(b.d);
+	ck_assert(conn_ready(&b.c) & READY_IN);
+	domain_leave_pressure(b.d);
+	ck_assert(!(conn_ready(&b.c) & READY_IN));
+	offer(&b, b.c.rcv_mss);
+	ck_assert(conn_ready(&b.c) & READY_IN);
+	offer(&b, 1 << 22);
+	feed(&b, seq, 1000);
+	ck_assert(conn_ready(&b.c) & READY_IN);
+	rcv_purge(&b.c);
+}
+END_TEST
+
+static void add_tests(TCase *t)
+{
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, T46_first_window);
+	tcase_add_test(t, T47_window);
+	tcase_add_test(t, T48_never_shrinks);
+	tcase_add_test(t, zero_window_is_counted);
+	tcase_add_test(t, T49_ssthresh_growth);
+	tcase_add_test(t, T50_ratio);
+	tcase_add_test(t, T61_drs);
+	tcase_add_test(t, T62_drs_counts_what_was_consumed);
+	tcase_add_test(t, T67_no_silly_window);
+	tcase_add_test(t, T3_rcvbuf_option);
+	tcase_add_test(t, T6_rcvlowat_option);
+	tcase_add_test(t, T69_lowat_gives_way);
+}
+
+int main(void)
+{
+	return run_case("flow", add_tests);
+}
