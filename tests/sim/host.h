@@ -82,6 +82,8 @@ struct host {
 	void (*on_accept)(struct host *h, struct endpoint *ep);
 	void (*on_ready)(struct endpoint *ep, unsigned edges);
 	void (*on_gone)(struct endpoint *ep);
+	/* The window that the connection from this port will begin with. */
+	u32 (*listen_window)(struct host *h, u16 sport);
 };
 
 void host_init(struct host *h, const char *name, const struct host_config *cfg,

@@ -118,9 +118,11 @@ static void syn(struct host *h, const struct packet *p, const struct wire_hdr *h
 	struct flow_addr fa = flow_of(h, p);
 	unsigned n;
 
+	if (!wire_sum_ok(p->data, p->len, wire_seed(hdr->open.src_id, 0)))
+		return;
 	if (h->cfg.listening && p->dport == LISTEN_PORT)
-		n = open_syn_reply(&h->key, &fa, hdr, p->len, h->cfg.dgram_max, 65535, reply,
-				   h->clock->now);
+		n = open_syn_reply(&h->key, &fa, hdr, p->len, h->cfg.dgram_max,
+				   h->listen_window(h, p->sport), reply, h->clock->now);
 	else
 		n = open_reset_reply(hdr, p->len, reply, h->clock->now);
 	answer(h, p, reply, n);
@@ -128,17 +130,13 @@ static void syn(struct host *h, const struct packet *p, const struct wire_hdr *h
 
 /* A reset that can name us only by our peer's id. */
 static struct endpoint *reset_by_peer_id(struct host *h, const struct packet *p,
-					 struct wire_hdr *hdr)
+					 const struct wire_hdr *hdr)
 {
 	struct endpoint *ep = h->all;
 
 	while (ep && !(ep->c->peer_id == hdr->seq &&
 		       open_reset_ok(ep->c, hdr, p->data, p->len)))
 		ep = ep->next;
-	if (ep) {
-		hdr->dst_id = ep->c->id;
-		hdr->seq = ep->c->rcv_nxt;
-	}
 	return ep;
 }
 
@@ -187,8 +185,7 @@ static struct endpoint *third_packet(struct host *h, const struct packet *p,
 	struct flow_addr fa = flow_of(h, p);
 	struct endpoint *ep;
 
-	if (!h->cfg.listening || p->dport != LISTEN_PORT ||
-	    !open_cookie_ok(&h->key, &fa, hdr, p->data, p->len, h->clock->now))
+	if (!open_cookie_ok(&h->key, &fa, hdr, p->data, p->len, h->clock->now))
 		return NULL;
 	ep = host_new(h, hdr->dst_id, p->dport, p->sport);
 	if (!ep)
@@ -223,10 +220,10 @@ static struct endpoint *demux(struct host *h, const struct packet *p, struct wir
 		late(h, t, p, hdr);
 		return NULL;
 	}
-	ep = third_packet(h, p, hdr);
-	if (!ep)
-		answer(h, p, reply, open_reset_reply(hdr, p->len, reply, h->clock->now));
-	return ep;
+	if (hdr->has_open && h->cfg.listening && p->dport == LISTEN_PORT)
+		return third_packet(h, p, hdr);
+	answer(h, p, reply, open_reset_reply(hdr, p->len, reply, h->clock->now));
+	return NULL;
 }
 
 /* ---- a batch -------------------------------------------------------------------------- */

@@ -48,6 +48,17 @@ static void on_accept(struct host *h, struct endpoint *ep)
 	app_attach(a, ep);
 }
 
+/* As flow_first_window() with a ratio of a half. */
+static u32 listen_window(struct host *h, u16 sport)
+{
+	u32 set = world->s->plan[sport - CLIENT_PORT0][1].rcvbuf;
+	u32 rcvbuf = set ? max(2 * min(set, world->s->limits.rmem_max), 2304u) :
+		     world->s->limits.rmem[1];
+	u32 win = rcvbuf / 2, mss = h->cfg.dgram_max - (u32)WIRE_HDR;
+
+	return win > mss ? win - win % mss : win;
+}
+
 static void open_client(struct app *a)
 {
 	struct endpoint *ep = host_open(&world->host[0], (u16)(CLIENT_PORT0 + a->index),
@@ -80,6 +91,7 @@ static void setup(struct world *w)
 		w->host[i].on_accept = on_accept;
 		w->host[i].on_ready = on_ready;
 		w->host[i].on_gone = on_gone;
+		w->host[i].listen_window = listen_window;
 	}
 	for (unsigned i = 0; i < s->conns; i++) {
 		for (unsigned k = 0; k < 2; k++)
