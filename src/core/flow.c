@@ -306,6 +306,8 @@ bool flow_admits(struct conn *c)
 	unsigned units = 1 + DIV_ROUND_UP(c->rcv_mss, (u32)UNIT_BYTES);
 	u32 unit;
 
+	if (list_empty(&c->rcvq))
+		return true;		/* R4.9: one segment always, ofo data yields to it */
 	if (c->mem.rmem_alloc > c->mem.rcvbuf)
 		return false;
 	units = min(units, (unsigned)RUN_UNITS_MAX);
