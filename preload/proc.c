@@ -15,6 +15,8 @@ static struct { _Atomic pid_t pid; } *identity;
 
 static void child_of_fork(void)
 {
+	if (rt_bypass)		/* a caretaker: the program's numbers are not its own */
+		return;
 	atomic_store(&identity->pid, getpid());
 	fd_after_fork();
 }

@@ -86,8 +86,8 @@ void rt_exit(void)
 {
 	u32 none = 0;
 
-	if (!rt_running() || rt_bypass)
-		return;
+	if (!rt_running() || rt_bypass || drv.pid != getpid())
+		return;		/* a forked child's parent drives */
 	if (!atomic_compare_exchange_strong(&exit_asked, &none, 1))
 		return;
 	driver_wake();

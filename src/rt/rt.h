@@ -62,6 +62,7 @@ struct driver {
 	struct arena *ar;
 	struct driver_shm *shm;
 	int wake_app;			/* eventfd in the program's table */
+	pid_t pid;			/* whose event thread it is */
 	char name[28];			/* abstract address of `hello_fd` */
 	unsigned name_len;
 	u64 nonce;

@@ -324,6 +324,7 @@ static int launch(void)
 		return wake;
 	}
 	drv.wake_fd = drv.wake_app = rt_fd_high(wake);
+	drv.pid = getpid();
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 256 * 1024);
