@@ -43,10 +43,10 @@ static void take_rtt(struct conn *c, const struct wire_hdr *h, const struct sndq
 	s64 rtt = -1;
 
 	if (a->first) {
-		rtt = now - a->first;
-		s->rtt_us = now - a->last;
+		rtt = max((s64)(now - a->first), (s64)0);
+		s->rtt_us = max((s64)(now - a->last), (s64)0);
 	} else if (sr->first) {
-		s->rtt_us = rtt = now - sr->first;
+		s->rtt_us = rtt = max((s64)(now - sr->first), (s64)0);
 	} else if (s->una_advanced && a->retrans && h->ts_ecr) {
 		s32 d = snd_ts(c, now) - h->ts_ecr;
 

@@ -176,6 +176,8 @@ struct conn {
 	struct list sndq;	/* segments: in flight, then unsent */
 	struct list *send_head;	/* first unsent; &sndq: none */
 	struct list tsorted;	/* in flight, by last transmission */
+	usec_t xmit_last;	/* when the last data left, and its end: */
+	u64 xmit_end;		/* order within one microsecond */
 	u32 packets_out, sacked_out, lost_out, retrans_out;	/* datagrams */
 	u32 flight_bytes;	/* snd_nxt - snd_una less SACKed, for `credit` */
 	u64 push_seq;		/* data up to here must not wait for Nagle */

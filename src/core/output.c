@@ -403,8 +403,15 @@ int conn_output(struct conn *c, struct tx_batch *b, unsigned max_bytes, usec_t n
 
 /* ---- commit ---------------------------------------------------------------------------------- */
 
-static void tsorted_tail(struct conn *c, struct seg *s)
+/* RACK breaks ties of time by sequence, so what is sent again after something
+ * above it, in the same microsecond, is dated one later. */
+static void transmitted(struct conn *c, struct seg *s, usec_t now)
 {
+	s->xmit_time = max(now, c->xmit_last);
+	if (s->xmit_time == c->xmit_last && seq_before(seg_end(s), c->xmit_end))
+		s->xmit_time++;
+	c->xmit_last = s->xmit_time;
+	c->xmit_end = seg_end(s);
 	list_del(&s->tsorted);
 	list_add_before(&s->tsorted, &c->tsorted);
 }
@@ -417,10 +424,9 @@ static void sent_new(struct conn *c, const struct tx_batch *b, usec_t now)
 	c->send_head = s->link.next;
 	s->mss = b->mss;
 	s->pcount = b->npkts;
-	s->xmit_time = now;
 	s->delivered = c->delivered;
 	score_add(c, s);
-	tsorted_tail(c, s);
+	transmitted(c, s, now);
 	c->snd_nxt = b->end;
 	c->bytes_sent += s->len;
 	if (s->len < b->npkts * b->mss)
@@ -450,9 +456,8 @@ static void sent_again(struct conn *c, const struct tx_batch *b, usec_t now)
 	s->pcount = b->npkts;
 	s->flags |= SEG_RETRANS | SEG_EVER_RETRANS;
 	score_add(c, s);
-	s->xmit_time = now;
 	s->retrans += s->retrans < UINT8_MAX;
-	tsorted_tail(c, s);
+	transmitted(c, s, now);
 	if (!c->retrans_stamp)
 		c->retrans_stamp = now;
 	c->undo_retrans = max(c->undo_retrans, 0) + (s32)b->npkts;

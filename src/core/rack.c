@@ -34,7 +34,7 @@ static bool sent_after(usec_t t1, u64 end1, usec_t t2, u64 end2)
 void rack_advance(struct conn *c, const struct seg *s, u64 end, usec_t now)
 {
 	struct conn_rack *r = &c->rack;
-	u64 rtt = now - s->xmit_time;
+	u64 rtt = now > s->xmit_time ? now - s->xmit_time : 0;
 
 	/* Step 2: sooner than any round trip ever: of the original. */
 	if ((s->flags & SEG_EVER_RETRANS) && rtt < c->rtt.min_rtt_us)
