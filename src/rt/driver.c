@@ -228,6 +228,7 @@ void *driver_thread(void *arg)
 		return NULL;
 	}
 	drv.now = rt_now();
+	drv.ticks = 1;
 	driver_busy();
 	atomic_store(started, 1);
 	sys_futex_wake(started, INT32_MAX);

@@ -39,6 +39,17 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	return sock_lock(r);
 }
 
+/* The call returns the connection's error, which is reported once: then ERR
+ * goes from the mirror, HUP stays. */
+static void error_taken(const struct sock *sk, int fd, int err)
+{
+	int shown;
+	socklen_t len = sizeof(shown);
+
+	if (err < 0 && err != -EAGAIN && err != -EPIPE && sk->m.err)
+		sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &shown, &len);
+}
+
 /* ---- sending -------------------------------------------------------------------- */
 
 static int send_allowed(const struct sock *sk)
@@ -125,6 +136,8 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 	for (;;) {
 		if (sk->conn.state != CONN_SYN_SENT) {
 			done += push_iov(sk, msg, done, !!(flags & MSG_MORE), &err);
+			if (!total)	/* of no bytes: asks whether it might */
+				err = (int)conn_send(&sk->conn, NULL, 0, false, rt_now());
 			if (done == total || err != -EAGAIN)
 				break;
 		} else {
@@ -136,8 +149,10 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 		if (ret < 0)
 			return done ? (ssize_t)done : ret;
 	}
+	if (!done)
+		error_taken(sk, fd, err);
 	sock_unlock(sk, fd);
-	return done || !total ? (ssize_t)done : err;
+	return done ? (ssize_t)done : err;
 }
 
 /* ---- receiving ---------------------------------------------------------------------- */
@@ -175,6 +190,16 @@ static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, i
 	return done;
 }
 
+/* recv() of no bytes waits for a byte as any other, and leaves it there. */
+static size_t peek_none(struct sock *sk, int *err)
+{
+	u8 byte;
+	ssize_t n = conn_recv(&sk->conn, &byte, 1, MSG_PEEK, rt_now());
+
+	*err = n < 0 ? (int)n : 0;
+	return 0;
+}
+
 static int recv_allowed(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
@@ -187,7 +212,7 @@ static bool enough(const struct sock *sk, size_t done, size_t total, int flags)
 {
 	if (flags & MSG_PEEK)
 		return done > 0;
-	return done >= total || (done && !(flags & MSG_WAITALL) &&
+	return (total && done >= total) || (done && !(flags & MSG_WAITALL) &&
 				 done >= min(total, (size_t)max(sk->conn.opts.rcvlowat, 1u)));
 }
 
@@ -208,9 +233,9 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 	}
 	for (;;) {
 		err = 0;
-		n = total ? pull_iov(sk, msg, done, flags, &err) : 0;
+		n = total ? pull_iov(sk, msg, done, flags, &err) : peek_none(sk, &err);
 		done += n;
-		if (!total || enough(sk, done, total, flags) || (!n && err != -EAGAIN) || !wait)
+		if ((!total && !err) || enough(sk, done, total, flags) || (!n && err != -EAGAIN) || !wait)
 			break;
 		ret = sock_wait(r, fd, true, until);
 		if (ret < 0) {
@@ -218,6 +243,8 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 			goto out;
 		}
 	}
+	if (!done)
+		error_taken(sk, fd, err);
 	sock_unlock(sk, fd);
 out:
 	msg->msg_namelen = 0;

@@ -317,8 +317,8 @@ void mirror_sync(struct sock *sk)
 	if (m->plugged && ready & READY_OUT)
 		unplug(sk);
 	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
-	    (!m->tokens || edge_due(sk)))
-		token(sk);
+	    (!m->tokens || (edge_due(sk) && !(ready & READY_RDHUP))))
+		token(sk);	/* FIN is an edge of its own */
 	if (ready & READY_ERR && ready & READY_HUP && !m->fin && !m->hup) {
 		fail(sk);	/* once FIN is shown, HUP is all that can follow */
 		return;

@@ -81,6 +81,7 @@ struct driver {
 	struct relay **relays;		/* by sock index */
 	u32 ntables;			/* length of the three */
 	u32 nknown;			/* socks it drives */
+	u32 ticks;			/* counts up, from 1 */
 	u32 touched[256];		/* socks met in this receive batch */
 	unsigned ntouched;
 	u32 blocked[256];		/* socks whose UDP socket was full */

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "core/open.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -32,12 +33,12 @@ static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, b
 	struct rx_pkt p = { .page = 0 };
 	bool pool = false;
 
-	if (!wire_sum_ok(pkt, len, c->sum_seed)) {
-		domain_count(drv.dom, CNT_InCsumErrors, 1);
-		return;
-	}
 	if (!wire_decode(&p.h, pkt, len)) {
 		domain_count(drv.dom, CNT_InErrs, 1);
+		return;
+	}
+	if (!open_sum_ok(c, &p.h, pkt, len)) {
+		domain_count(drv.dom, CNT_InCsumErrors, 1);
 		return;
 	}
 	p.payload = pkt + p.h.len;
@@ -97,8 +98,12 @@ static void touch(struct port_watch *pw, struct sock *port_sk, struct sock *sk)
 		settle_touched();
 	sk->touched = true;
 	drv.touched[drv.ntouched++] = sk->index;
-	pw->senders_now++;
+	if (sk->sender_tick != drv.ticks) {
+		sk->sender_tick = drv.ticks;
+		pw->senders_now++;
+	}
 	share = max(pw->senders, pw->senders_now);
+	share = max(share, 1u);
 	sk->conn.rcv_credit = port_sk->port.capacity / share;
 }
 

@@ -239,7 +239,7 @@ void listen_inherit(const struct sock *lsk, struct sock *sk)
 	sk->sndtimeo_us = lsk->sndtimeo_us;
 	sk->reuseaddr = lsk->reuseaddr;
 	sk->reuseport = lsk->reuseport;
-	memcpy(sk->opt_values, lsk->opt_values, sizeof(sk->opt_values));
+	sockopt_inherit(lsk, sk);
 }
 
 /* Takes one message out of the listener's mirror. */

@@ -109,6 +109,7 @@ struct sock {
 	bool known;		/* driver: in its tables */
 	bool peer_known;	/* driver: by the peer's id too */
 	u32 icmp_err;		/* with PEND_ICMP */
+	u32 sender_tick;	/* driver: the tick in which it last sent to us */
 	struct mirror m;
 	u32 relay_skip;		/* bytes of ours in front of the program's */
 	int owner_fd;		/* driver's table; -1 */
@@ -187,6 +188,7 @@ int sock_relay(struct sock_ref *r, int fd);
 int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, socklen_t *len);
 int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void *val,
 		    socklen_t len);
+void sockopt_inherit(const struct sock *listener, struct sock *sk);
 int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg);	/* -ENOIOCTLCMD (515): pass on */
 
 /* ---- for the files of the runtime (and sockopt.c) -------------------------- */

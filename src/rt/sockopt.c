@@ -171,7 +171,7 @@ int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void 
 {
 	const struct sockopt_table *t = table_of(r->sk, level);
 	const struct sockopt *o = t ? find(t, name) : NULL;
-	struct optset s = { .val = val, .len = len, .now = rt_now() };
+	struct optset s = { .val = val, .len = len, .fd = fd, .now = rt_now() };
 	int ret;
 
 	if (!val && len)
@@ -187,6 +187,13 @@ int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void 
 	ret = set_value(o, r->sk, &s);
 	sock_unlock(r->sk, fd);
 	return ret;
+}
+
+/* An accepted socket has them all from its listener, but for the priority. */
+void sockopt_inherit(const struct sock *listener, struct sock *sk)
+{
+	memcpy(sk->opt_values, listener->opt_values, sizeof(sk->opt_values));
+	opt_store(sk, SLOT_PRIORITY, 0, 0);
 }
 
 /* ---- ioctl ------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ struct optset {
 	const void *val;
 	socklen_t len;
 	s32 i;
+	int fd;			/* the app end */
 	usec_t now;
 };
 

@@ -208,9 +208,14 @@ static int get_rcvtimeo(struct sock *sk, int fd, struct optval *v)
 	return put_timeo(v, sk->rcvtimeo_us);
 }
 
+/* The mirror has it, too: accept() waits there. */
 static int set_rcvtimeo(struct sock *sk, const struct optset *s)
 {
-	return set_timeo(&sk->rcvtimeo_us, s);
+	int ret = set_timeo(&sk->rcvtimeo_us, s);
+
+	if (!ret)
+		sys_setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, s->val, s->len);
+	return ret;
 }
 
 static int get_sndtimeo(struct sock *sk, int fd, struct optval *v)

@@ -233,11 +233,8 @@ static int set_congestion(struct sock *sk, const struct optset *s)
 	id = cc_find(name);
 	if (id < 0)
 		return id;
-	if (id == c->opts.cc_id)
-		return 0;
 	c->opts.cc_id = (u8)id;
-	if (!opt_is_idle(sk))
-		cc_by_id(c->opts.cc_id)->init(c);
+	conn_opts_changed(c, s->now);
 	return 0;
 }
 

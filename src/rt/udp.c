@@ -437,6 +437,7 @@ void port_watch_stop(struct sock *sk)
  * last tick, so that idle ones cost the others nothing. */
 void port_tick(void)
 {
+	drv.ticks++;
 	for (u32 i = 0; i < drv.ntables; i++) {
 		struct port_watch *pw = drv.ports[i];
 
