@@ -351,7 +351,6 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 		ret = hand_over(sk, fd, SK_CONN, sk->conn.state);
 	if (ret < 0)
 		return ret;
-	domain_count(drv.dom, CNT_ActiveOpens, 1);
 	return 0;
 }
 
