@@ -101,62 +101,49 @@ void mem_acct_purge(struct mem_acct *a)
 	a->forward_alloc = a->wmem_queued = a->rmem_alloc = 0;
 }
 
-/* n pages, charged already, into the account as free ones. Falls short only
- * when there is no address space. */
-static s64 reserve_pages(struct mem_acct *a, s64 n)
+/* A run of up to `want` free pages for the account, pre-paid (R10.2). 0: no. */
+static unsigned reserve_run(struct mem_acct *a, unsigned want)
 {
 	struct arena *ar = a->arena;
-	s64 got = 0;
+	unsigned len = 0;
+	bool fresh, ok;
+	u32 page = 0;
 
-	while (got < n) {
-		unsigned len = 0, want = (unsigned)min(n - got, (s64)RUN_PAGES_MAX);
-		bool fresh;
-		u32 page;
-
-		arena_lock(ar);
+	arena_lock(ar);
+	ok = charge_reserve(ar, want);
+	if (ok) {
 		page = pages_take_most(ar, want, &len, a->owner, a->gen);
-		fresh = ar->taken_fresh;
-		arena_unlock(ar);
-		if (!page)
-			break;
-		for (u32 i = page; i < page + len; i++)
-			acct_chain_add(a, i);
-		a->pages += len;
-		a->forward_alloc += (s64)len * PAGE_BYTES;
-		got += len;
-		if (fresh && !pages_populate(ar, page, len))
-			break;
+		charge_reduce(ar, want - len);
 	}
-	return got;
+	fresh = ar->taken_fresh;
+	arena_unlock(ar);
+	for (u32 i = page; i < page + len; i++)
+		acct_chain_add(a, i);
+	a->pages += len;
+	a->forward_alloc += (s64)len * PAGE_BYTES;
+	return len && (!fresh || pages_populate(ar, page, len)) ? len : 0;
 }
 
 int mem_reserve(struct mem_acct *a, u32 bytes)
 {
-	s64 pages = mem_pages(bytes), more = pages - mem_pages(a->reserved), got;
+	s64 pages = mem_pages(bytes), more = pages - mem_pages(a->reserved);
 	u32 before = a->reserved;
-	bool ok;
 
 	if (bytes > RESERVE_MAX)
 		return -EINVAL;
 	a->reserved = (u32)(pages * PAGE_BYTES);
-	if (more <= 0) {
-		return_idle(a);
-		return 0;
+	while (more > 0) {
+		unsigned got = reserve_run(a, (unsigned)min(more, (s64)RUN_PAGES_MAX));
+
+		if (!got) {
+			a->reserved = before;
+			return_idle(a);
+			return -ENOMEM;
+		}
+		more -= got;
 	}
-	arena_lock(a->arena);
-	ok = charge_reserve(a->arena, more);
-	arena_unlock(a->arena);
-	got = ok ? reserve_pages(a, more) : 0;
-	if (got == more)
-		return 0;
-	a->reserved = before;
 	return_idle(a);
-	if (ok) {
-		arena_lock(a->arena);
-		charge_reduce(a->arena, more - got);
-		arena_unlock(a->arena);
-	}
-	return -ENOMEM;
+	return 0;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------- */

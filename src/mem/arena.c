@@ -52,11 +52,10 @@ void arena_lock(struct arena *ar)
 void arena_unlock(struct arena *ar)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 credit = atomic_load_explicit(&l->row->credit, memory_order_relaxed);
 	u32 seq = atomic_load_explicit(&l->row->seq, memory_order_relaxed);
 
-	if (unlikely(ar->resident > credit))
-		pages_trim(ar, credit);
+	if (unlikely(ar->resident > ar->credit))
+		pages_trim(ar, ar->credit);
 	atomic_store_explicit(&l->row->seq, seq + 1, memory_order_release);
 	pthread_mutex_unlock(&ar->lock);
 }
@@ -108,19 +107,19 @@ static s64 count_table(struct arena *ar, s64 *pool)
 long arena_recount(struct arena *ar, bool locked)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 used, pool, charged, credit, diff;
+	s64 used, pool, charged, diff;	/* charged may be absurd */
 
 	if (!locked)
 		arena_lock(ar);
 	arena_sync(ar);
 	used = count_table(ar, &pool);
 	charged = atomic_load(&l->row->charged);
-	credit = clamp(atomic_load(&l->row->credit), (s64)0, (s64)ARENA_PAGES);
-	diff = charged - used - credit;
+	diff = (s64)((u64)charged - (u64)used - (u64)ar->credit);
+	ar->credit = 0;
 	atomic_store(&l->row->credit, 0);
 	atomic_store(&l->row->pool, pool);
 	atomic_store(&l->row->charged, used);
-	atomic_fetch_sub(&l->domain->memory_allocated, charged - used);
+	atomic_fetch_sub(&l->domain->memory_allocated, (s64)((u64)charged - (u64)used));
 	ar->used = (u32)used;
 	ar->drift = 0;
 	ar->credit_least = 0;
@@ -128,7 +127,8 @@ long arena_recount(struct arena *ar, bool locked)
 	arena_recount_slots(ar);
 	pages_trim(ar, 0);
 	if (diff)
-		domain_count(l->domain, CNT_MemAudit, (u64)(diff < 0 ? -diff : diff));
+		domain_count(l->domain, CNT_MemAudit,
+			     min(diff < 0 ? -(u64)diff : (u64)diff, (u64)UINT32_MAX));
 	if (!locked)
 		arena_unlock(ar);
 	return (long)diff;

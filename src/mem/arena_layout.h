@@ -106,6 +106,7 @@ struct arena {
 	u32 grant;		/* one sock's part of G in D8.4, pages */
 	struct mem_limits lim;
 
+	s64 credit;		/* the row has a copy */
 	s64 credit_least;	/* since the last look */
 	usec_t credit_look, reap_look;
 	u32 flush_seen;

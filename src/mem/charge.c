@@ -69,6 +69,13 @@ static s64 total_sub(struct arena_local *l, s64 n)
 	return max(atomic_fetch_sub(&l->domain->memory_allocated, n) - n, (s64)0);
 }
 
+static inline void set_credit(struct arena *ar, s64 credit)
+{
+	ar->credit = credit;
+	put(&arena_local(ar)->row->credit, credit);	/* to be seen */
+	ar->credit_least = min(ar->credit_least, credit);
+}
+
 static void sub_and_look(struct arena *ar, s64 n)
 {
 	struct domain *d = arena_local(ar)->domain;
@@ -79,14 +86,10 @@ static void sub_and_look(struct arena *ar, s64 n)
 
 void charge_credit_back(struct arena *ar, s64 n)
 {
-	struct arena_local *l = arena_local(ar);
-	s64 left = get(&l->row->credit) - n;
-
 	if (n <= 0)
 		return;
-	put(&l->row->credit, left);
-	ar->credit_least = min(ar->credit_least, left);
-	pages_trim(ar, left);
+	set_credit(ar, ar->credit - n);
+	pages_trim(ar, ar->credit);
 	sub_and_look(ar, n);
 }
 
@@ -172,7 +175,7 @@ static bool ladder(struct mem_acct *a, s64 size, s64 total, enum mem_dir dir)
 static bool from_credit(struct arena *ar, s64 n)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 low = (s64)ar->lim.mem[0], credit = get(&l->row->credit), more;
+	s64 low = (s64)ar->lim.mem[0], credit = ar->credit, more;
 
 	if (domain_allocated(l->domain) > low)
 		return false;
@@ -186,9 +189,7 @@ static bool from_credit(struct arena *ar, s64 n)
 		}
 		credit += more;
 	}
-	credit -= n;
-	put(&l->row->credit, credit);
-	ar->credit_least = min(ar->credit_least, credit);
+	set_credit(ar, credit - n);
 	if (unlikely(domain_under_pressure(l->domain)))
 		domain_leave_pressure(l->domain);
 	return true;
@@ -198,13 +199,10 @@ static bool from_credit(struct arena *ar, s64 n)
 static s64 add_exactly(struct arena *ar, s64 n)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 credit = get(&l->row->credit);
+	s64 credit = min(ar->credit, n);
 
-	if (credit > n)
-		charge_credit_back(ar, credit - n);
-	credit = min(credit, n);
-	put(&l->row->credit, 0);
-	ar->credit_least = 0;
+	charge_credit_back(ar, ar->credit - credit);
+	set_credit(ar, 0);
 	return n > credit ? total_add(l, n - credit) : domain_allocated(l->domain);
 }
 
@@ -251,14 +249,15 @@ bool charge_reserve(struct arena *ar, s64 n)
 void charge_reduce(struct arena *ar, s64 n)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 credit = get(&l->row->credit) + n;
 
+	if (!n)
+		return;
 	charge_refresh(ar);
-	put(&l->row->credit, credit);
+	set_credit(ar, ar->credit + n);
 	if (unlikely(domain_allocated(l->domain) > (s64)ar->lim.mem[0]))
-		charge_credit_back(ar, credit);
-	else if (unlikely(credit > ar->k))
-		charge_credit_back(ar, credit - ar->k / 2);
+		charge_credit_back(ar, ar->credit);
+	else if (unlikely(ar->credit > ar->k))
+		charge_credit_back(ar, ar->credit - ar->k / 2);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------- */

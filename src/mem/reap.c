@@ -206,7 +206,6 @@ static bool one_moment(const struct domain *d, struct sums *s, s64 *total, s64 *
 		return false;
 	*total = atomic_load(&d->memory_allocated);
 	*socks = atomic_load(&d->sockets_allocated);
-	atomic_thread_fence(memory_order_seq_cst);
 	return sum_rows(d, &again) && again.seqs == s->seqs &&
 	       again.charged == s->charged && again.sockets == s->sockets;
 }
@@ -222,8 +221,9 @@ long domain_audit(struct domain *d)
 		diff = (s64)((u64)total - (u64)s.charged);
 		if (diff) {
 			atomic_fetch_sub(&d->memory_allocated, diff);
-			domain_count(d, CNT_MemAudit, diff == INT64_MIN ? INT64_MAX : (u64)
-				     (diff < 0 ? -diff : diff));
+			/* absurd ones count as many, not as overflow */
+			domain_count(d, CNT_MemAudit,
+				     min(diff < 0 ? -(u64)diff : (u64)diff, (u64)UINT32_MAX));
 		}
 		if (socks != s.sockets)
 			atomic_fetch_sub(&d->sockets_allocated, socks - s.sockets);

@@ -11,20 +11,14 @@
 
 enum { FLUSH_STEP = 1024 };	/* pages punched in one hold of the lock */
 
-static s64 credit(const struct arena *ar)
-{
-	return atomic_load_explicit(&arena_local(ar)->row->credit, memory_order_relaxed);
-}
-
 static void give_back(struct arena *ar, s64 n)
 {
 	while (n > 0) {
-		s64 step, have;
+		s64 step;
 
 		arena_lock(ar);
-		have = credit(ar);
 		step = min(n, (s64)FLUSH_STEP);
-		step = min(step, have);
+		step = min(step, ar->credit);
 		charge_credit_back(ar, step);
 		arena_unlock(ar);
 		if (step <= 0)
@@ -47,8 +41,8 @@ static void idle_credit(struct arena *ar, usec_t now)
 		return;
 	arena_lock(ar);
 	ar->credit_look = now;
-	idle = min(ar->credit_least, credit(ar));
-	ar->credit_least = credit(ar) - max(idle, (s64)0);
+	idle = min(ar->credit_least, ar->credit);
+	ar->credit_least = ar->credit;
 	arena_unlock(ar);
 	give_back(ar, idle);
 }
@@ -60,7 +54,8 @@ static void check_drift(struct arena *ar)
 	s64 drift, before;
 
 	arena_lock(ar);
-	drift = atomic_load(&arena_local(ar)->row->charged) - ar->used - credit(ar);
+	drift = (s64)((u64)atomic_load(&arena_local(ar)->row->charged) - ar->used -
+		      (u64)ar->credit);
 	before = ar->drift;
 	ar->drift = drift;
 	arena_unlock(ar);
@@ -76,9 +71,9 @@ void arena_tick(struct arena *ar, usec_t now)
 
 	arena_lock(ar);
 	charge_refresh(ar);
-	arena_unlock(ar);
 	tight = domain_allocated(d) > (s64)ar->lim.mem[0];
-	if (credit(ar) && (tight || flush != ar->flush_seen))
+	arena_unlock(ar);
+	if (tight || flush != ar->flush_seen)
 		arena_flush(ar);
 	ar->flush_seen = flush;
 	idle_credit(ar, now);
@@ -96,5 +91,6 @@ bool arena_wants_tick(const struct arena *ar)
 {
 	const struct domain *d = arena_local(ar)->domain;
 
-	return credit(ar) || domain_under_pressure(d);
+	return atomic_load_explicit(&arena_local(ar)->row->credit, memory_order_relaxed) ||
+	       domain_under_pressure(d);
 }

@@ -181,8 +181,7 @@ static u32 pages_get(struct mem_acct *a, s64 size, unsigned n, unsigned *got,
 		     pages_take(ar, n, a->owner, a->gen);
 	if (unlikely(!page))
 		len = 0;
-	if (unlikely(len < n))
-		charge_reduce(ar, n - len);
+	charge_reduce(ar, n - len);
 	fresh = ar->taken_fresh;
 	arena_unlock(ar);
 	a->forward_alloc -= (s64)(n - len) * PAGE_BYTES;

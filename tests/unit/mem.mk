@@ -9,9 +9,13 @@ mem_checks = \
 	%reldir%/check_mem_limits \
 	%reldir%/check_mem_charge \
 	%reldir%/check_mem_acct \
-	%reldir%/check_mem_arena
+	%reldir%/check_mem_arena \
+	%reldir%/check_mem_domain \
+	%reldir%/check_mem_threads \
+	%reldir%/check_mem_crash
 check_PROGRAMS += $(mem_checks)
 core_tests += $(mem_checks)
+thread_tests += %reldir%/check_mem_threads
 
 %canon_reldir%_check_mem_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_mem_limits_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
@@ -21,4 +25,10 @@ core_tests += $(mem_checks)
 %canon_reldir%_check_mem_acct_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_check_mem_arena_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_mem_arena_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_domain_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_domain_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_threads_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_crash_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_crash_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 endif
