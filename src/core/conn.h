@@ -150,6 +150,7 @@ struct conn {
 	int err_soft;		/* the last ICMP error */
 	bool unconfirmed;	/* client: nothing but SYN,ACK heard yet */
 	bool orphan;		/* no program holds it any more */
+	bool orphan_counted;	/* and it is one of the arena's orphans (R6.1) */
 	bool snd_shut;		/* SEND_SHUTDOWN: by program, or terminal */
 	bool rcv_shut;		/* RCV_SHUTDOWN: FIN received, or by program */
 	bool fin_queued;	/* FIN is at write_seq */

@@ -92,10 +92,25 @@ static void end_timer(struct conn *c, usec_t now)
 		timer_set(c, T_KEEPALIVE, now + max(wait, 7 * timer_rto(c) / 2));
 }
 
+/* R6.1: an orphan counts as long as it has something to deliver. What only
+ * waits for the peer's FIN is as good as in TIME_WAIT. */
+static void count_orphan(struct conn *c)
+{
+	bool counts = c->orphan && c->state != CONN_CLOSED && c->state != CONN_TIME_WAIT &&
+		      c->state != CONN_FIN_WAIT2;
+	u32 row = arena_row(c->mem.arena);
+
+	if (counts == c->orphan_counted || row >= DOMAIN_ARENAS)
+		return;
+	c->orphan_counted = counts;
+	atomic_fetch_add(&snd_domain(c)->arenas[row].orphans, counts ? 1 : -1);
+}
+
 void conn_set_state(struct conn *c, enum conn_state to, usec_t now)
 {
 	assert(moves[c->state] & 1u << to);
 	c->state = to;
+	count_orphan(c);
 	end_timer(c, now);
 }
 
@@ -260,6 +275,7 @@ void conn_close(struct conn *c, usec_t now)
 		return;
 	}
 	send_fin(c, now);
+	count_orphan(c);
 	if (c->state == CONN_FIN_WAIT2)
 		end_timer(c, now);
 	if (timer_out_of_resources(c, 0)) {	/* R6.2.6 */

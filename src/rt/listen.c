@@ -200,7 +200,6 @@ static void third_packet(struct sock *lsk, struct rx_pkt *p, const struct rx_met
 	if (!sk)
 		return;
 	domain_count(drv.dom, CNT_SyncookiesRecv, 1);
-	domain_count(drv.dom, CNT_PassiveOpens, 1);
 	conn_input(&sk->conn, p, drv.now);
 	conn_input_end(&sk->conn, drv.now);
 	enqueue(lsk, sk);

@@ -124,26 +124,34 @@ static int compare_procs(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* Numbers of shared memory: any. */
 static u64 positive(s64 v)
 {
 	return v > 0 ? (u64)v : 0;
 }
 
+static u64 difference(u64 a, u64 b)
+{
+	return a > b ? a - b : 0;
+}
+
 /* One family: its numbers go to its driver. */
 static void take_arena(struct stat_domain *s, const struct domain_arena *row)
 {
+	u64 socks = positive(atomic_load(&row->sockets));
+	u64 orphans = positive(atomic_load(&row->orphans));
 	s32 pid = atomic_load(&row->pid);
 	struct stat_proc *p;
 
-	s->inuse += positive(atomic_load(&row->inuse));
-	s->orphan += positive(atomic_load(&row->orphans));
+	s->inuse += difference(socks, orphans);	/* what a program holds */
+	s->orphan += orphans;
 	s->timewait += positive(atomic_load(&row->timewait));
 	if (!alive(pid))
 		return;
 	p = find_proc(s, pid);
 	if (p) {
 		p->charged += positive(atomic_load(&row->charged));
-		p->sockets += positive(atomic_load(&row->sockets));
+		p->sockets += socks;
 	}
 	socks_take(s, row);
 }

@@ -243,6 +243,7 @@ START_TEST(json_has_every_key)
 	num(o, "max_orphans");
 	all_integers(json_object_get(d, "sockets"), sockets);
 	ck_assert_int_eq(num(json_object_get(d, "sockets"), "alloc"), 3);
+	ck_assert_int_eq(num(json_object_get(d, "sockets"), "inuse"), 3);
 	o = json_array_get(json_object_get(d, "processes"), 0);
 	ck_assert_int_eq(num(o, "pid"), getpid());
 	ck_assert_int_eq(num(o, "sockets"), 3);

@@ -179,6 +179,47 @@ START_TEST(T78_orphans_above_high)
 }
 END_TEST
 
+static s64 orphans(void)
+{
+	return atomic_load(&p.d->arenas[arena_row(p.ar)].orphans);
+}
+
+START_TEST(T77_max_orphans_is_exact)
+{
+	struct mem_limits l = bench_limits();
+
+	l.max_orphans = 1;
+	ck_assert_int_eq(domain_set_limits(p.d, &l), 0);
+	pair_write(&p, &p.a, 1000);
+	pair_write(&p, &p.b, 1000);
+	conn_close(&p.a, p.now);
+	ck_assert_int_eq(orphans(), 1);
+	ck_assert_int_eq(p.a.state, CONN_FIN_WAIT1);
+	conn_close(&p.b, p.now);			/* 2 > 1 */
+	ck_assert_int_eq(p.b.state, CONN_CLOSED);
+	ck_assert_int_eq(orphans(), 1);
+	ck_assert_uint_eq(count(CNT_TCPAbortOnMemory), 1);
+}
+END_TEST
+
+START_TEST(T103_an_orphan_counts_until_its_data_arrived)
+{
+	pair_write(&p, &p.a, 1000);
+	conn_close(&p.a, p.now);
+	ck_assert_int_eq(orphans(), 1);
+	pair_settle(&p);
+	ck_assert_int_eq(p.a.state, CONN_FIN_WAIT2);
+	ck_assert_int_eq(orphans(), 0);
+	pair_read(&p, &p.b, 2000);
+	conn_close(&p.b, p.now);
+	ck_assert_int_eq(orphans(), 1);
+	pair_settle(&p);
+	ck_assert_int_eq(p.a.state, CONN_TIME_WAIT);
+	ck_assert_int_eq(p.b.state, CONN_CLOSED);
+	ck_assert_int_eq(orphans(), 0);
+}
+END_TEST
+
 START_TEST(icmp_refuses_an_opening)
 {
 	struct conn *c = &p.a;
@@ -302,6 +343,8 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, data_for_an_orphan_is_reset);
 	tcase_add_test(t, negative_linger2_ends_at_once);
 	tcase_add_test(t, T78_orphans_above_high);
+	tcase_add_test(t, T77_max_orphans_is_exact);
+	tcase_add_test(t, T103_an_orphan_counts_until_its_data_arrived);
 	tcase_add_test(t, icmp_refuses_an_opening);
 	tcase_add_test(t, a_peer_that_is_gone_is_noticed_by_icmp);
 	tcase_add_test(t, forged_icmp_does_not_reset_a_living_peer);
