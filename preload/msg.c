@@ -1,5 +1,6 @@
 /* msg.c - the send and recv family. */
 #include <limits.h>
+#include <pthread.h>
 #include "preload/wrap.h"
 #include "rt/sys.h"
 
@@ -10,6 +11,7 @@ ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags)
 		.msg_iovlen = (size_t)n,
 	};
 
+	pthread_testcancel();
 	return sock_sendmsg(&u->ref, u->fd, &msg, flags);
 }
 
@@ -17,6 +19,7 @@ ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags)
  * socket that has none. */
 static ssize_t recv_msghdr(struct fd_use *u, struct msghdr *msg, int flags)
 {
+	pthread_testcancel();
 	return flags & MSG_OOB ? -EINVAL : sock_recvmsg(&u->ref, u->fd, msg, flags);
 }
 
@@ -53,6 +56,7 @@ ssize_t __send(int, const void *, size_t, int) ALIAS(send);
 /* TCP ignores the address of a send, but for MSG_FASTOPEN's, which opens. */
 static ssize_t send_msghdr(struct fd_use *u, const struct msghdr *msg, int flags)
 {
+	pthread_testcancel();
 	if (flags & MSG_FASTOPEN) {
 		if (msg->msg_name) {
 			int ret = sock_connect(&u->ref, u->fd, msg->msg_name, msg->msg_namelen);

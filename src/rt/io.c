@@ -22,6 +22,7 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	u32 seq = atomic_load(word);
 	usec_t now;
 	long ret;
+	int cancel;
 
 	atomic_store(waits, 1);
 	sock_unlock(sk, fd);
@@ -33,7 +34,9 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 		ts.tv_nsec = (long)((until - now) % USEC_PER_SEC * 1000);
 		tsp = &ts;
 	}
+	cancel = cancel_point();
 	ret = sys_futex_wait(word, seq, tsp);
+	cancel_end(cancel);
 	if (ret == -EINTR)
 		return -EINTR;
 	return sock_lock(r);

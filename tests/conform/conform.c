@@ -81,8 +81,7 @@ void pair(int *client, int *server)
 	close(l);
 }
 
-/* A bound port without a listener answers with a refusal, and is nobody
- * else's as long as we live. */
+/* The port was somebody's a moment ago: nobody gets it so soon. */
 void port_nobody_has(union addr *a, socklen_t *len)
 {
 	int fd = fresh();
@@ -90,6 +89,7 @@ void port_nobody_has(union addr *a, socklen_t *len)
 	*len = loopback(a);
 	need(bind(fd, &a->sa, *len) == 0, "bind");
 	need(getsockname(fd, &a->sa, len) == 0, "getsockname");
+	close(fd);
 }
 
 const char *bits(int revents)
