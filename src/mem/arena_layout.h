@@ -172,6 +172,8 @@ void arena_unlock(struct arena *ar);
 u32 pages_take(struct arena *ar, unsigned n, u32 owner, u32 gen);
 /* As many as `n` that begin at `page`; 0 if that one is not free. */
 unsigned pages_free_at(const struct arena *ar, u32 page, unsigned n);
+/* Page has a block, or no free page has: taking it is as good as any. */
+bool pages_warm_at(const struct arena *ar, u32 page);
 void pages_take_at(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen);
 /* n, or a shorter run that is there. */
 u32 pages_take_most(struct arena *ar, unsigned n, unsigned *got, u32 owner, u32 gen);

@@ -159,6 +159,11 @@ static inline void set_owner(struct page_entry *e, u32 owner, u32 gen)
 	__atomic_store_n(&e->owner, owner, __ATOMIC_RELAXED);
 }
 
+bool pages_warm_at(const struct arena *ar, u32 page)
+{
+	return !ar->resident || map_has(arena_local(ar)->resident_map, page);
+}
+
 void pages_take_at(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen)
 {
 	struct arena_local *l = arena_local(ar);

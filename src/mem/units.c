@@ -315,6 +315,8 @@ static unsigned extend_fresh(struct mem_acct *a, u32 page, unsigned want, enum m
 
 	arena_lock(ar);
 	n = pages_free_at(ar, page, DIV_ROUND_UP(want, PAGE_UNITS));
+	if (n && !pages_warm_at(ar, page))
+		n = 0;		/* a run elsewhere costs less than a first touch */
 	want = min(want, n * PAGE_UNITS);
 	a->forward_alloc += (s64)n * PAGE_BYTES;
 	ok = n && charge_raise(a, (s64)want * UNIT_BYTES, n, dir);
