@@ -226,7 +226,8 @@ long domain_audit(struct domain *d)
 				     min(diff < 0 ? -(u64)diff : (u64)diff, (u64)UINT32_MAX));
 		}
 		if (socks != s.sockets)
-			atomic_fetch_sub(&d->sockets_allocated, socks - s.sockets);
+			atomic_fetch_sub(&d->sockets_allocated,
+					 (s64)((u64)socks - (u64)s.sockets));
 		return (long)diff;
 	}
 	return 0;

@@ -33,56 +33,60 @@ void arena_flush(struct arena *ar)
 }
 
 /* Credit beyond what was needed in the last second is not needed. */
-static void idle_credit(struct arena *ar, usec_t now)
+static s64 idle_credit(struct arena *ar, usec_t now)
 {
 	s64 idle;
 
 	if (now - ar->credit_look < USEC_PER_SEC)
-		return;
-	arena_lock(ar);
+		return 0;
 	ar->credit_look = now;
-	idle = min(ar->credit_least, ar->credit);
+	idle = ar->credit_least;
 	ar->credit_least = ar->credit;
-	arena_unlock(ar);
-	give_back(ar, idle);
+	return idle;
 }
 
 /* charged = used + credit whenever the lock is free: twice the same difference
  * is nobody's half-done work. */
-static void check_drift(struct arena *ar)
+static bool drifted(struct arena *ar)
 {
-	s64 drift, before;
+	u64 charged = (u64)atomic_load(&arena_local(ar)->row->charged);
+	s64 drift = (s64)(charged - ar->used - (u64)ar->credit), before = ar->drift;
 
-	arena_lock(ar);
-	drift = (s64)((u64)atomic_load(&arena_local(ar)->row->charged) - ar->used -
-		      (u64)ar->credit);
-	before = ar->drift;
 	ar->drift = drift;
-	arena_unlock(ar);
-	if (drift && drift == before)
-		arena_recount(ar, false);
+	return drift && drift == before;
 }
 
+static bool reap_due(struct arena *ar, bool tight, usec_t now)
+{
+	if (!ar->audit_due && now - ar->reap_look < (tight ? REAP_SHORT_US : REAP_LONG_US))
+		return false;
+	ar->audit_due = 0;
+	ar->reap_look = now;
+	return true;
+}
+
+/* A family may have several drivers: what is due is decided under the lock. */
 void arena_tick(struct arena *ar, usec_t now)
 {
 	struct domain *d = arena_local(ar)->domain;
 	u32 flush = atomic_load(&d->flush);
-	bool tight;
+	bool tight, reap;
+	s64 back;
 
 	arena_lock(ar);
 	charge_refresh(ar);
+	if (drifted(ar))
+		arena_recount(ar, true);
 	tight = domain_allocated(d) > (s64)ar->lim.mem[0];
-	arena_unlock(ar);
+	back = idle_credit(ar, now);
 	if (tight || flush != ar->flush_seen)
-		arena_flush(ar);
+		back = ar->credit;
 	ar->flush_seen = flush;
-	idle_credit(ar, now);
-	check_drift(ar);
-	if (ar->audit_due || now - ar->reap_look >= (tight ? REAP_SHORT_US : REAP_LONG_US)) {
-		ar->audit_due = 0;
-		ar->reap_look = now;
+	reap = reap_due(ar, tight, now);
+	arena_unlock(ar);
+	give_back(ar, back);
+	if (reap)
 		domain_reap(d);
-	}
 	if (domain_under_pressure(d))
 		domain_look(d);
 }
