@@ -61,9 +61,9 @@ static void read_limits(struct rt_env *e)
 				    "each with K, M or G if wanted";
 	const char *mem = getenv("RUDP_MEM"), *wmem = getenv("RUDP_WMEM");
 	const char *rmem = getenv("RUDP_RMEM"), *wrong;
-	u64 total;
+	u64 total, pages = mem_available_pages(&total);
 
-	mem_limits_default(&e->limits, mem_available_pages(&total), total);
+	mem_limits_default(&e->limits, pages, total);
 	if (mem && !mem_parse_mem(mem, e->limits.mem))
 		bad_env("RUDP_MEM", mem, "accepted are \"low pressure high\", ascending, in "
 			"pages of 4096 bytes, or in bytes with K, M or G");
