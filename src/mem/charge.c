@@ -171,26 +171,42 @@ static bool ladder(struct mem_acct *a, s64 size, s64 total, enum mem_dir dir)
 	return false;
 }
 
-/* Takes n from the credit, refilling it, while the domain is comfortable. */
+/*
+ * How much credit may be kept while the domain holds `total`. In comfort K. Up
+ * to the pressure threshold with the flag clear everything is accepted anyway
+ * (step 6), so a credit of R - 1, which the next tick takes away if it idles,
+ * changes nothing but the cost: without it each page given would be punched
+ * out, and each page taken be made anew. Then none: the ladder is exact.
+ */
+static s64 credit_kept(const struct arena *ar, s64 total)
+{
+	if (likely(total <= (s64)ar->lim.mem[0]))
+		return ar->k;
+	if (total > (s64)ar->lim.mem[1] || domain_under_pressure(arena_local(ar)->domain))
+		return 0;
+	return ar->r - 1;
+}
+
+/* Takes n from the credit, refilling it while the domain is comfortable. */
 static bool from_credit(struct arena *ar, s64 n)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 low = (s64)ar->lim.mem[0], credit = ar->credit, more;
+	s64 low = (s64)ar->lim.mem[0], total = domain_allocated(l->domain), more;
 
-	if (domain_allocated(l->domain) > low)
+	if (unlikely(total > low && !credit_kept(ar, total)))
 		return false;
-	if (credit < n) {
-		more = n - credit + ar->r - 1;
-		if (domain_allocated(l->domain) + more > low)
+	if (ar->credit < n) {
+		more = n - ar->credit + ar->r - 1;
+		if (total + more > low)
 			return false;
 		if (total_add(l, more) > low) {
 			total_sub(l, more);
 			return false;
 		}
-		credit += more;
+		set_credit(ar, ar->credit + more);
 	}
-	set_credit(ar, credit - n);
-	if (unlikely(domain_under_pressure(l->domain)))
+	set_credit(ar, ar->credit - n);
+	if (unlikely(total <= low && domain_under_pressure(l->domain)))
 		domain_leave_pressure(l->domain);
 	return true;
 }
@@ -248,16 +264,15 @@ bool charge_reserve(struct arena *ar, s64 n)
 
 void charge_reduce(struct arena *ar, s64 n)
 {
-	struct arena_local *l = arena_local(ar);
+	s64 keep;
 
 	if (!n)
 		return;
 	charge_refresh(ar);
 	set_credit(ar, ar->credit + n);
-	if (unlikely(domain_allocated(l->domain) > (s64)ar->lim.mem[0]))
-		charge_credit_back(ar, ar->credit);
-	else if (unlikely(ar->credit > ar->k))
-		charge_credit_back(ar, ar->credit - ar->k / 2);
+	keep = credit_kept(ar, domain_allocated(arena_local(ar)->domain));
+	if (unlikely(ar->credit > keep))
+		charge_credit_back(ar, ar->credit - keep / 2);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------- */
