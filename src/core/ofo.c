@@ -108,7 +108,8 @@ void rcv_ofo(struct conn *c, struct rcv_piece *b, usec_t now)
 	end = b->seq + b->len;
 	s = admit(c, b);
 	if (!s) {
-		flow_nomem(c, now);
+		/* No NOMEM: what fills the hole is taken, and must come (R4.9). */
+		c->rx_edge++;
 		c->drops++;
 		snd_count(c, CNT_TCPOFODrop, 1);
 		return;
