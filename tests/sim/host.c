@@ -168,7 +168,11 @@ static void destroy(struct endpoint *ep)
 
 void host_forget(struct endpoint *ep)
 {
-	sim_trace(ep->host, "port %u forgotten", ep->lport);
+	struct host *h = ep->host;
+
+	sim_trace(h, "port %u forgotten", ep->lport);
+	if (h->nforgotten < HOST_FORGOTTEN_MAX)
+		h->forgotten[h->nforgotten++] = ep->id;
 	destroy(ep);
 }
 

@@ -22,6 +22,7 @@ enum {
 	HOST_SLOT = HOST_SLOT_CONN + (sizeof(struct conn) + 63) / 64 * 64,
 	HOST_HASH = 1024,
 	HOST_TW_MAX = 4096,
+	HOST_FORGOTTEN_MAX = 512,
 	LISTEN_PORT = 80,
 };
 
@@ -69,6 +70,8 @@ struct host {
 	unsigned live;
 	struct tw tw[HOST_TW_MAX];
 	unsigned ntw;
+	u64 forgotten[HOST_FORGOTTEN_MAX];	/* their listener died with them */
+	unsigned nforgotten;
 	struct event rx_event;
 	struct packet *rx_head, **rx_tail;
 	struct tx_batch batch;

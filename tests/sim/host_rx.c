@@ -179,6 +179,14 @@ static void late(struct host *h, struct tw *t, const struct packet *p,
 		t->until = max(t->until, h->clock->now + 4 * RTO_MIN_US);
 }
 
+static bool forgotten(const struct host *h, u64 id)
+{
+	for (unsigned i = 0; i < h->nforgotten; i++)
+		if (h->forgotten[i] == id)
+			return true;
+	return false;
+}
+
 static struct endpoint *third_packet(struct host *h, const struct packet *p,
 				     const struct wire_hdr *hdr)
 {
@@ -220,7 +228,8 @@ static struct endpoint *demux(struct host *h, const struct packet *p, struct wir
 		late(h, t, p, hdr);
 		return NULL;
 	}
-	if (hdr->has_open && h->cfg.listening && p->dport == LISTEN_PORT)
+	if (hdr->has_open && h->cfg.listening && p->dport == LISTEN_PORT &&
+	    !forgotten(h, hdr->dst_id))
 		return third_packet(h, p, hdr);
 	answer(h, p, reply, open_reset_reply(hdr, p->len, reply, h->clock->now));
 	return NULL;

@@ -21,7 +21,12 @@ sim_ldflags = $(AM_LDFLAGS) -Wl,--wrap=mem_alloc,--wrap=mem_alloc_most \
 sim_programs = \
 	%reldir%/check_link \
 	%reldir%/check_open \
-	%reldir%/check_loss
+	%reldir%/check_loss \
+	%reldir%/check_reorder \
+	%reldir%/check_window \
+	%reldir%/check_close \
+	%reldir%/check_memory \
+	%reldir%/check_oom
 check_PROGRAMS += $(sim_programs) %reldir%/rudp-sim
 core_tests += $(sim_programs)
 
@@ -31,6 +36,16 @@ core_tests += $(sim_programs)
 %canon_reldir%_check_open_LDFLAGS = $(sim_ldflags)
 %canon_reldir%_check_loss_LDADD = $(sim_libs)
 %canon_reldir%_check_loss_LDFLAGS = $(sim_ldflags)
+%canon_reldir%_check_reorder_LDADD = $(sim_libs)
+%canon_reldir%_check_reorder_LDFLAGS = $(sim_ldflags)
+%canon_reldir%_check_window_LDADD = $(sim_libs)
+%canon_reldir%_check_window_LDFLAGS = $(sim_ldflags)
+%canon_reldir%_check_close_LDADD = $(sim_libs)
+%canon_reldir%_check_close_LDFLAGS = $(sim_ldflags)
+%canon_reldir%_check_memory_LDADD = $(sim_libs)
+%canon_reldir%_check_memory_LDFLAGS = $(sim_ldflags)
+%canon_reldir%_check_oom_LDADD = $(sim_libs)
+%canon_reldir%_check_oom_LDFLAGS = $(sim_ldflags)
 %canon_reldir%_rudp_sim_SOURCES = %reldir%/rudp-sim.c
 %canon_reldir%_rudp_sim_LDADD = $(sim_libs)
 %canon_reldir%_rudp_sim_LDFLAGS = $(sim_ldflags)

@@ -21,6 +21,7 @@ struct world {
 	struct host host[2];
 	struct app app[SCENARIO_CONNS][2];
 	struct report *r;
+	u64 peak_bound;			/* pages */
 };
 
 static struct world *world;	/* for the callbacks: one at a time */
@@ -158,15 +159,41 @@ static bool all_done(const struct world *w)
 	return true;
 }
 
+/* D8.4: high, what is guaranteed to each sock, the pools, one run of pages. */
+static u64 bound(const struct world *w)
+{
+	const struct mem_limits *l = &w->s->limits;
+	u64 g = 0;
+
+	for (unsigned k = 0; k < 2; k++) {
+		u64 mss = w->s->host[k].dgram_max;
+		u64 snd = max(l->wmem[0], (u32)SOCK_MIN_SNDBUF) + UNIT_BYTES + mss;
+		u64 rcv = max((u64)l->rmem[0], mss + 2 * UNIT_BYTES);
+
+		g += w->host[k].live * (DIV_ROUND_UP(snd, (u64)PAGE_BYTES) +
+					DIV_ROUND_UP(rcv, (u64)PAGE_BYTES));
+	}
+	return l->mem[2] + g + 2 * POOL_PAGES_MIN + RUN_PAGES_MAX;
+}
+
+static void check_memory(struct world *w)
+{
+	u64 pages = (u64)domain_allocated(w->domain);
+
+	if (w->s->tight && pages > w->peak_bound)
+		sim_fail("%llu pages are allocated, the bound is %llu",
+			 (unsigned long long)pages, (unsigned long long)w->peak_bound);
+	w->peak_bound = bound(w);	/* with the socks there were before the event */
+	w->r->peak_pages = max(w->r->peak_pages, pages);
+}
+
 static void run(struct world *w)
 {
+	w->peak_bound = bound(w);
 	while (!all_done(w)) {
-		s64 pages;
-
 		if (!clock_step(&w->clock))
 			stuck(w, "nothing will ever happen");
-		pages = domain_allocated(w->domain);
-		w->r->peak_pages = max(w->r->peak_pages, (u64)pages);
+		check_memory(w);
 		soft_error(w, ++w->r->events);
 		if (w->clock.now > w->s->start + PATIENCE)
 			stuck(w, "still not finished");
@@ -260,6 +287,11 @@ static void collect(struct world *w)
 	r->open_us = first[1].started - first[0].started;
 	r->transfer_us = first[1].last_byte - first[0].started;
 	r->reads = first[1].reads;
+	for (unsigned i = 0; i < w->s->conns; i++)
+		for (unsigned k = 0; k < 2; k++)
+			if (!w->s->plan[i][k].stall_us && !w->s->plan[i][!k].stall_us)
+				r->unstalled_us = max(r->unstalled_us, w->app[i][k].finished -
+						      w->s->start);
 }
 
 void report_add(struct report *sum, const struct report *r)

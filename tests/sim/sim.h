@@ -20,6 +20,7 @@ struct report {
 	/* of connection 0, for assertions about speed: */
 	usec_t open_us, transfer_us;	/* until established; until the last byte was read */
 	u64 reads;
+	usec_t unstalled_us;	/* the last end of a connection without stalls */
 };
 
 void sim_run(const struct scenario *s, struct report *r);
