@@ -1,7 +1,33 @@
-# Unit tests: check_<module>, one program for one file. For each:
-#   core_tests += %reldir%/check_x
-#   check_PROGRAMS += %reldir%/check_x
-#   %canon_reldir%_check_x_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-#   %canon_reldir%_check_x_LDADD = src/core/libcore.la src/mem/libmem.la $(CHECK_LIBS)
+# Unit tests of the sender's half: check_<module>, one program for one file.
+EXTRA_DIST += %reldir%/core_snd.h
 if HAVE_CHECK
+snd_checks = \
+	%reldir%/check_seg \
+	%reldir%/check_rtt \
+	%reldir%/check_cubic \
+	%reldir%/check_sndq \
+	%reldir%/check_output \
+	%reldir%/check_rack \
+	%reldir%/check_recovery \
+	%reldir%/check_timer
+core_tests += $(snd_checks)
+check_PROGRAMS += $(snd_checks)
+snd_check_libs = src/core/libcore.la src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+
+%canon_reldir%_check_seg_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_seg_LDADD = $(snd_check_libs)
+%canon_reldir%_check_rtt_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_rtt_LDADD = $(snd_check_libs)
+%canon_reldir%_check_cubic_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_cubic_LDADD = $(snd_check_libs) -lm
+%canon_reldir%_check_sndq_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_sndq_LDADD = $(snd_check_libs)
+%canon_reldir%_check_output_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_output_LDADD = $(snd_check_libs)
+%canon_reldir%_check_rack_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_rack_LDADD = $(snd_check_libs)
+%canon_reldir%_check_recovery_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_recovery_LDADD = $(snd_check_libs)
+%canon_reldir%_check_timer_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_timer_LDADD = $(snd_check_libs)
 endif
