@@ -16,6 +16,7 @@
 #endif
 
 enum {
+	WARM_LOOK = 128,	/* words: half a microsecond at most */
 	TRIM_RUN = 512,		/* 2 MiB in one punch */
 	TRIM_PAGES = 2048,	/* in one hold of the lock: about half a millisecond */
 };
@@ -132,6 +133,33 @@ static u32 find_run(struct arena *ar, unsigned n)
 	return page + n <= limit ? page : 0;
 }
 
+bool pages_warm_at(const struct arena *ar, u32 page)
+{
+	return !ar->resident || map_has(arena_local(ar)->resident_map, page);
+}
+
+/* A first touch costs microseconds, and while more pages are resident than the
+ * credit allows each costs a punch besides: so a run that has its blocks is
+ * preferred to a lower one that has not. */
+static u32 find_warm_run(struct arena *ar, unsigned n)
+{
+	const u64 *map = arena_local(ar)->resident_map;
+	u32 cold = find_run(ar, n), limit = page_limit(ar);
+	u32 words = min(DIV_ROUND_UP(limit, 64), (u32)WARM_LOOK), page;
+
+	if (!cold || likely(pages_warm_at(ar, cold)) || ar->resident < n)
+		return cold;
+	for (u32 w = 0; w < words; w++) {
+		u64 starts = map[w] ? run_starts(map[w], map[w + 1], n) : 0;
+
+		if (!starts)
+			continue;
+		page = w * 64 + (u32)__builtin_ctzll(starts);
+		return page + n <= limit ? page : cold;
+	}
+	return cold;
+}
+
 unsigned pages_free_at(const struct arena *ar, u32 page, unsigned n)
 {
 	const u64 *map = arena_local(ar)->free_map;
@@ -159,11 +187,6 @@ static inline void set_owner(struct page_entry *e, u32 owner, u32 gen)
 	__atomic_store_n(&e->owner, owner, __ATOMIC_RELAXED);
 }
 
-bool pages_warm_at(const struct arena *ar, u32 page)
-{
-	return !ar->resident || map_has(arena_local(ar)->resident_map, page);
-}
-
 void pages_take_at(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen)
 {
 	struct arena_local *l = arena_local(ar);
@@ -188,7 +211,7 @@ void pages_take_at(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen)
 
 u32 pages_take(struct arena *ar, unsigned n, u32 owner, u32 gen)
 {
-	u32 page = find_run(ar, n);
+	u32 page = find_warm_run(ar, n);
 
 	if (!page && arena_grow(ar))
 		page = find_run(ar, n);
@@ -200,7 +223,7 @@ u32 pages_take(struct arena *ar, unsigned n, u32 owner, u32 gen)
 /* Half the run at once is better than growing; growing is better than crumbs. */
 u32 pages_take_most(struct arena *ar, unsigned n, unsigned *got, u32 owner, u32 gen)
 {
-	u32 page = find_run(ar, n);
+	u32 page = find_warm_run(ar, n);
 	unsigned least = (n + 1) / 2;
 
 	if (!page)
