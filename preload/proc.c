@@ -50,13 +50,34 @@ bool proc_is_vfork_child(void)
 
 /* ---- descriptors that strangers get ------------------------------------------ */
 
+/* Puts `file` under every number of the same sock, and closes it. */
+static int replace_all(struct fd_use *u, int file)
+{
+	int nonblock = LIBC(fcntl)(u->fd, F_GETFL) & O_NONBLOCK;
+
+	LIBC(fcntl)(file, F_SETFL, O_RDWR | nonblock);
+	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
+		FD_USE(other);
+		int flags;
+
+		if (!fd_get(fd, &other) || other.ref.sk != u->ref.sk ||
+		    other.ref.gen != u->ref.gen)
+			continue;
+		flags = LIBC(fcntl)(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+		LIBC(dup3)(file, fd, flags);
+	}
+	return LIBC(close)(file);
+}
+
 int proc_hand_over(int fd)
 {
+	int ret;
 	FD_USE(u);
 
 	if (!fd_get_stream(fd, &u))
 		return 0;
-	return sock_relay(&u.ref, fd);
+	ret = sock_relay(&u.ref, fd);
+	return ret > 0 ? replace_all(&u, ret) : ret;
 }
 
 /* 0, 1 and 2 are what a new image uses without asking what they are. */

@@ -1,4 +1,5 @@
 /* socket.c - sockets are made, named, connected, shut. */
+#include <pthread.h>
 #include "preload/wrap.h"
 #include "rt/sys.h"
 
@@ -95,13 +96,21 @@ int accept(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 
 int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 {
+	struct sock_ref fresh;
+	int ret;
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
 		return LIBC(connect)(fd, sa, len);
 	if (bad_length(len))
 		return (int)result(-EINVAL);
-	return (int)result(sock_connect(&u.ref, fd, sa.__sockaddr__, len));
+	pthread_testcancel();
+	ret = sock_connect(&u.ref, fd, sa.__sockaddr__, len);
+	/* Who is refused may try again with the same socket. */
+	if (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
+	    sock_renew(&u.ref, fd, &fresh) == 0)
+		fd_set_sock(fd, &fresh);
+	return (int)result(ret);
 }
 
 int __connect(int, __CONST_SOCKADDR_ARG, socklen_t) ALIAS(connect);

@@ -31,14 +31,12 @@ static void run_attention(void)
 
 		head = atomic_load(&sk->attn_next);
 		atomic_store(&sk->attn, 0);
-		if (sock_note_trylock(sk, 0, PEND_SETTLE)) {
+		if (sock_note_trylock(sk, 0, PEND_SETTLE | PEND_REFILL)) {
 			if (atomic_load(&sk->kind) == SK_FREE) {
 				atomic_store(&sk->pending, 0);
 				pthread_mutex_unlock(&sk->lock);
 				continue;
 			}
-			if (sk->listener == 0 && atomic_load(&sk->kind) == SK_LISTENER)
-				listen_refill(sk);
 			sock_unlock(sk, -1);
 		}
 	}
@@ -103,6 +101,8 @@ static void on_hups(struct ev_loop *loop, ev_io *w, int revents)
 
 		if (!sk || !(ev[i].events & (EPOLLHUP | EPOLLERR)))
 			continue;
+		if (atomic_load(&sk->relay_moving))
+			continue;	/* that was the pair before */
 		if (sk->m.hup && !sk->m.err && !(ev[i].events & EPOLLERR))
 			continue;
 		if (atomic_load(&sk->gen) != gen)

@@ -113,8 +113,8 @@ void life_hup(struct sock *sk)
 			listen_close(sk);
 		return;
 	}
-	if (atomic_load(&sk->kind) == SK_RELAY)
-		relay_hup(sk);
+	if (atomic_load(&sk->kind) == SK_RELAY && !relay_hup(sk))
+		return;
 	if (sk->listener && !sk->accepted && rt_bypass && listen_unaccepted(sk))
 		return;
 	sk->closing = true;

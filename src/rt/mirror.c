@@ -18,9 +18,11 @@
 
 enum { TOKENS_MAX = 64, TOKENS_TRIM = 16 };
 
-struct hello {
+struct hello {			/* what a connecting app end says first */
 	u64 nonce;
 	u32 index, gen;
+	u32 again;		/* 1: takes the place of the pair before */
+	u32 unused;
 };
 
 int mirror_fresh(int type)
@@ -53,7 +55,7 @@ static int connect_driver(int fd)
 
 int mirror_pair(struct sock *sk, int fd)
 {
-	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen) };
+	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen), 0, 0 };
 	struct iovec iov = { &h, sizeof(h) };
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -80,6 +82,23 @@ int mirror_pair(struct sock *sk, int fd)
 	sys_send(fd, "p", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sk->m = (struct mirror){ .paired = true, .plugged = true };
 	return 0;
+}
+
+int mirror_again(struct sock *sk)
+{
+	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen), 1, 0 };
+	int fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = connect_driver(fd);
+	if (!ret)
+		ret = (int)sys_send(fd, &h, sizeof(h), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (ret > 0)
+		return fd;
+	sys_close(fd);
+	return ret;
 }
 
 static void watch_hup(struct sock *sk, int fd)
@@ -134,6 +153,25 @@ static bool adopt(int fd, const struct hello *h, int udp)
 	return true;
 }
 
+/* The relay's pair, in the place of the one that had shown the end. */
+static bool adopt_again(int fd, const struct hello *h)
+{
+	struct sock *sk = rt_sock(h->index);
+
+	if (h->nonce != drv.nonce || !sk || atomic_load(&sk->gen) != h->gen ||
+	    !atomic_load(&sk->relay_moving))
+		return false;
+	relay_stop(sk);
+	if (sk->owner_fd >= 0)
+		sys_close(sk->owner_fd);
+	sk->owner_fd = fd;
+	watch_hup(sk, fd);
+	atomic_store(&sk->relay_moving, false);
+	if (sock_note_trylock(sk, h->gen, PEND_SETTLE))
+		sock_unlock(sk, -1);
+	return true;
+}
+
 /* 0: not there yet. */
 static int read_hello(int fd)
 {
@@ -155,7 +193,7 @@ static int read_hello(int fd)
 	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
 	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
-	if (n == sizeof(h) && udp >= 0 && adopt(fd, &h, udp))
+	if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
 	if (udp >= 0)
 		sys_close(udp);

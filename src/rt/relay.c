@@ -105,6 +105,7 @@ static bool pump_out(struct sock *sk)
 		if (n == -EAGAIN)
 			return true;
 		if (n <= 0) {
+			sk->relay_eof = true;
 			if (!sk->conn.snd_shut)
 				conn_shutdown(&sk->conn, SHUT_WR, drv.now);
 			return false;
@@ -139,15 +140,45 @@ static void pump(struct sock *sk)
 
 void relay_sync(struct sock *sk)
 {
+	if (atomic_load(&sk->relay_moving))
+		return;		/* the pair before is nobody's */
 	if (sk->owner_fd >= 0 && !sk->m.hup)
 		pump(sk);
+	if (sk->relay_hup)
+		life_hup(sk);
 }
 
-/* What the program wrote last is still to be read when its end hangs up. */
-void relay_hup(struct sock *sk)
+/* Only the driver can read what the program wrote last, and the connection
+ * may not take all of it at once. */
+bool relay_hup(struct sock *sk)
 {
-	if (rt_bypass && sk->owner_fd >= 0)
-		pump_out(sk);
+	sk->relay_hup = true;
+	if (!rt_bypass) {
+		driver_attention(sk);
+		return false;
+	}
+	if (sk->owner_fd < 0)
+		return true;
+	pump_out(sk);
+	return sk->relay_eof || conn_finished(&sk->conn);
+}
+
+/* FIN was shown: our end cannot send any more. A new pair takes the mirror's
+ * place. Lock held. The new app end, or -errno. */
+static int relay_afresh(struct sock *sk)
+{
+	int fd;
+
+	atomic_store(&sk->relay_moving, true);
+	fd = mirror_again(sk);
+	if (fd < 0) {
+		atomic_store(&sk->relay_moving, false);
+		return fd;
+	}
+	sk->m = (struct mirror){ .paired = true };
+	atomic_store(&sk->kind, SK_RELAY);
+	driver_attention(sk);
+	return fd;
 }
 
 int sock_relay(struct sock_ref *r, int fd)
@@ -163,11 +194,13 @@ int sock_relay(struct sock_ref *r, int fd)
 		pthread_mutex_unlock(&sk->lock);
 		return 0;	/* the kernel's answers are right already */
 	}
-	if (sk->m.fin && conn_unread(&sk->conn)) {
-		pthread_mutex_unlock(&sk->lock);
-		return -EOPNOTSUPP;
+	if (sk->m.fin) {
+		ret = relay_afresh(sk);
+		sock_unlock(sk, fd);
+		driver_wake();
+		return ret;
 	}
-	while (sk->m.tokens && !sk->m.fin) {
+	while (sk->m.tokens) {
 		u32 before = sk->m.tokens;
 
 		mirror_drain(sk, fd, 0);

@@ -172,6 +172,7 @@ bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen
 
 int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
+int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
 void mirror_hello(void);			/* driver: pairs that connect */
 void mirror_plug(struct sock *sk, int fd);
@@ -205,7 +206,7 @@ int life_tables(u32 index);
 /* ---- relay.c, exit.c ------------------------------------------------------------------- */
 
 void relay_sync(struct sock *sk);	/* driver, lock held: pump */
-void relay_hup(struct sock *sk);	/* lock held: the program's end is gone */
+bool relay_hup(struct sock *sk);		/* lock held; true: it may close */
 void relay_stop(struct sock *sk);
 void exit_if_asked(void);		/* driver */
 void exit_if_idle(void);

@@ -271,19 +271,13 @@ static int take(int fd, int flags, u32 *index, u32 *gen)
 	return got;
 }
 
-static void taken(struct sock *lsk)
+static void taken(struct sock_ref *r)
 {
-	bool wake = false;
+	struct sock *lsk = r->sk;
 
 	atomic_fetch_add(&lsk->taken, 1);
-	if (!atomic_load(&lsk->waiting))
-		return;
-	if (sock_trylock(lsk, 0)) {
-		wake = driver_attention(lsk);
-		pthread_mutex_unlock(&lsk->lock);
-	}
-	if (wake)
-		driver_wake();
+	if (atomic_load(&lsk->waiting) && sock_note_trylock(lsk, r->gen, PEND_REFILL))
+		sock_unlock(lsk, -1);
 }
 
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
@@ -302,7 +296,7 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 			return got;
 		if (got < 0)
 			return got;
-		taken(r->sk);
+		taken(r);
 		*ret = (struct sock_ref){ rt_sock(index), gen };
 		err = ret->sk ? sock_lock(ret) : -EBADF;
 		if (!err)
@@ -422,6 +416,40 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 		return connect_result(r, fd);
 	sock_unlock(sk, fd);
 	return ret;
+}
+
+/* As inherited from a listener: all options, no state. */
+int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
+{
+	struct sock *old = r->sk;
+	int fl = sys_fcntl(fd, F_GETFL, 0), cloexec = sys_fcntl(fd, F_GETFD, 0);
+	int made, err = sock_lock(r);
+	bool failed;
+
+	if (err < 0)
+		return err;
+	failed = atomic_load(&old->kind) == SK_CONN && old->conn.state == CONN_CLOSED &&
+		 !old->accepted && !old->conn.bytes_received && !old->conn.bytes_acked;
+	pthread_mutex_unlock(&old->lock);
+	if (!failed)
+		return -EISCONN;
+	made = sock_socket(old->family, old->type | (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0),
+			   old->protocol, ret);
+	if (made < 0)
+		return made;
+	listen_inherit(old, ret->sk);
+	ret->sk->v6only = old->v6only;
+	err = (int)sys_call6(SYS_dup3, made, fd, cloexec & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0, 0);
+	if (err < 0) {
+		sock_close(ret, made);
+		return err;
+	}
+	sys_close(made);
+	if (!sock_lock(r)) {
+		local_unref(old);
+		pthread_mutex_unlock(&old->lock);
+	}
+	return 0;
 }
 
 /* ---- end --------------------------------------------------------------------------------- */

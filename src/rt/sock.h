@@ -50,6 +50,7 @@ enum sock_pending {		/* notes for whoever holds the lock */
 	PEND_TX = 8,		/* the UDP socket takes datagrams again */
 	PEND_SETTLE = 16,	/* the driver found the lock taken */
 	PEND_INPUT_END = 32,	/* a receive batch ended meanwhile */
+	PEND_REFILL = 64,	/* a listener: hand out what waits (driver) */
 };
 
 /* One received UDP buffer: a datagram, or a GRO train of equal ones. Lives in
@@ -112,6 +113,9 @@ struct sock {
 	u32 sender_tick;	/* driver: the tick in which it last sent to us */
 	struct mirror m;
 	u32 relay_skip;		/* bytes of ours in front of the program's */
+	bool relay_hup;		/* the app end is gone: close when all is read */
+	bool relay_eof;		/* it is */
+	_Atomic bool relay_moving;	/* a fresh pair is on its way to the driver */
 	int owner_fd;		/* driver's table; -1 */
 	int tomb_fd;
 
@@ -171,6 +175,9 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
 /* Fills msg_namelen (0), msg_controllen (0), msg_flags. */
 ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags);
+/* After a connect() that failed: fd is a socket as new, but for its options
+ * and its file flags, and *ret its sock. -EISCONN: there was no such connect. */
+int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret);
 int sock_shutdown(struct sock_ref *r, int fd, int how);
 /* The program closes fd, one of possibly many references. Closes the real
  * descriptor too. */
@@ -181,7 +188,9 @@ int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len
 int sock_set_nonblock(struct sock_ref *r, bool on);	/* the caller sets the real flag */
 void sock_edge_triggered(struct sock_ref *r);		/* epoll_ctl with EPOLLET */
 /* Switches to relay mode: from now on the descriptor is an ordinary stream
- * and calls on it go straight to the kernel. 0 or -errno. */
+ * and calls on it go straight to the kernel. 0; -errno; or a descriptor: the
+ * end was shown already and the mirror is of no more use, so the caller puts
+ * this one in the place of fd and its duplicates, and closes it. */
 int sock_relay(struct sock_ref *r, int fd);
 
 /* sockopt.c */
