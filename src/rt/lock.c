@@ -41,7 +41,7 @@ bool sock_trylock(struct sock *sk, u32 gen)
 	}
 	if (ret)
 		return false;
-	if (gen && atomic_load(&sk->gen) != gen) {
+	if ((gen && atomic_load(&sk->gen) != gen) || !arena_sync(drv.ar)) {
 		pthread_mutex_unlock(&sk->lock);
 		return false;
 	}
@@ -57,6 +57,11 @@ int sock_lock(struct sock_ref *r)
 	if (atomic_load(&sk->gen) != r->gen) {
 		pthread_mutex_unlock(&sk->lock);
 		return -EBADF;
+	}
+	/* Others of the family may have put its data where we map nothing yet. */
+	if (!arena_sync(drv.ar)) {
+		pthread_mutex_unlock(&sk->lock);
+		return -ENOMEM;
 	}
 	return 0;
 }
@@ -102,8 +107,22 @@ static void run_backlog(struct sock *sk, usec_t now)
 	conn_input_end(&sk->conn, now);
 }
 
-/* What was noted for the holder of the lock. */
-static void run_notes(struct sock *sk, usec_t now)
+enum { WAKE_READER = 1, WAKE_WRITER = 2, WAKE_DRIVER = 4 };
+
+/* Only the driver can hand out connections. */
+static unsigned refill(struct sock *sk)
+{
+	if (atomic_load(&sk->kind) != SK_LISTENER)
+		return 0;
+	if (rt_bypass)
+		listen_refill(sk);
+	else if (driver_attention(sk))
+		return WAKE_DRIVER;
+	return 0;
+}
+
+/* What was noted for the holder of the lock; whom to wake. */
+static unsigned run_notes(struct sock *sk, usec_t now)
 {
 	u32 pending = atomic_exchange(&sk->pending, 0);
 
@@ -116,6 +135,7 @@ static void run_notes(struct sock *sk, usec_t now)
 		conn_timeout(&sk->conn, now);
 	if (pending & PEND_HUP)
 		life_hup(sk);
+	return pending & PEND_REFILL ? refill(sk) : 0;
 }
 
 /* True: the driver must look at this sock's timer sooner than it plans to. */
@@ -126,8 +146,6 @@ static bool publish_deadline(struct sock *sk)
 	atomic_store(&sk->deadline, deadline);
 	return deadline < atomic_load(&sk->timer_at);
 }
-
-enum { WAKE_READER = 1, WAKE_WRITER = 2, WAKE_DRIVER = 4 };
 
 static unsigned sleepers(const struct sock *sk)
 {
@@ -207,9 +225,9 @@ void sock_unlock(struct sock *sk, int fd)
 		unsigned wake = 0;
 
 		if (noted(sk))
-			run_notes(sk, now);
+			wake = run_notes(sk, now);
 		if (atomic_load(&sk->kind) != SK_FRESH)
-			wake = settle(sk, fd, now);
+			wake |= settle(sk, fd, now);
 		if (rt_bypass && life_maybe_free(sk))
 			return;
 		pthread_mutex_unlock(&sk->lock);

@@ -249,7 +249,9 @@ static unsigned fill_buffers(struct rxbuf **out)
 		if (atomic_load(&rb->busy))
 			continue;
 		if (!rb->unit)
-			rb->unit = mem_alloc(pool, RX_BUF_UNITS, MEM_RCV, n == 0);
+			rb->unit = mem_alloc(pool, RX_BUF_UNITS, MEM_RCV, false);
+		if (!rb->unit && !n)
+			rb->unit = mem_alloc(pool, RX_BUF_UNITS, MEM_RCV, true);
 		if (!rb->unit) {
 			domain_count(drv.dom, CNT_MemPoolShort, 1);
 			break;
