@@ -90,6 +90,11 @@ bool open_cookie_ok(const struct listener_key *k, const struct flow_addr *fa,
 
 /* ---- connections ----------------------------------------------------- */
 
+u32 open_first_window(u32 rcvbuf, u32 clamp, u16 dgram_max)
+{
+	return flow_first_window((u64)rcvbuf * RATIO_INIT >> 8, dgram_max - WIRE_HDR, clamp);
+}
+
 /* What both ends begin with: stream offsets at 1 and the first window. */
 static void begin_stream(struct conn *c)
 {
@@ -97,8 +102,7 @@ static void begin_stream(struct conn *c)
 	c->rcv_nxt = c->rcv_wup = c->copied_seq = 1;
 	c->advmss = c->dgram_max - WIRE_HDR;
 	c->window_clamp = c->opts.window_clamp ? c->opts.window_clamp : WINDOW_CLAMP_NONE;
-	c->rcv_wnd = flow_first_window(win_from_space(c, c->mem.rcvbuf), c->advmss,
-				       c->window_clamp);
+	c->rcv_wnd = open_first_window(c->mem.rcvbuf, c->opts.window_clamp, c->dgram_max);
 	c->rcv_ssthresh = c->rcv_wnd;
 }
 

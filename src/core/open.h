@@ -35,6 +35,10 @@ struct listener_key {
 	u8 key[16];
 };
 
+/* The window a connection begins with (R4.4), which SYN,ACK promises: a sock
+ * with this rcvbuf, TCP_WINDOW_CLAMP (0: none), and datagrams of dgram_max. */
+u32 open_first_window(u32 rcvbuf, u32 clamp, u16 dgram_max);
+
 /* Answers a SYN; `reply` becomes a complete packet with checksum, no longer
  * than the SYN was. Its length; 0: not to be answered. */
 unsigned open_syn_reply(const struct listener_key *k, const struct flow_addr *fa,

@@ -15,6 +15,7 @@ enum {
 	/* small payloads gather in one segment up to this; reading frees whole
 	 * segments, so not longer */
 	RCV_SEG_MAX = 16384,
+	RATIO_INIT = 128,	/* R4.2: half of the memory becomes window */
 	QUICKACKS_MAX = 16,	/* TCP_MAX_QUICKACKS: while the peer's cwnd opens */
 	WINDOW_CLAMP_NONE = 65535 << 14,	/* R4.4: as far as TCP can say */
 };
@@ -47,8 +48,7 @@ static inline u32 ts_offset_of(u64 id)
 
 s64 win_from_space(const struct conn *c, s64 space);	/* W of R4.2 */
 s64 space_from_win(const struct conn *c, s64 win);	/* S */
-/* R4.4: the first window for `full` bytes, and the same in the SYN,ACK of a
- * listener whose sock would have rcvbuf, clamp (0: none) and dgram_max. */
+/* R4.4: the first window for `full` bytes of it; clamp 0: none. */
 u32 flow_first_window(s64 full, u32 mss, u32 clamp);
 u32 flow_raw_window(struct conn *c);		/* R4.16's raw choice */
 /* A segment of `len` bytes was stored at the cost of `truesize`. */

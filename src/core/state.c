@@ -49,7 +49,7 @@ void conn_init(struct conn *c, const struct conn_seed *seed, usec_t now)
 	list_init(&c->ofoq);
 	c->send_head = &c->sndq;
 	c->window_clamp = WINDOW_CLAMP_NONE;
-	c->scaling_ratio = 128;
+	c->scaling_ratio = RATIO_INIT;
 	c->last_rcv = now;
 	for (unsigned t = 0; t < T_COUNT; t++)
 		c->timer[t] = USEC_NEVER;

@@ -212,6 +212,7 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 	struct rx_pkt p = { .page = 0 };
 	struct flow_addr fa = { .scope = 0 };
 	u8 reply[WIRE_HDR_MAX];
+	u16 dgram_max;
 	unsigned n;
 
 	if (!wire_decode(&p.h, pkt, len))
@@ -228,8 +229,11 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 			domain_count(drv.dom, CNT_ListenOverflows, 1);
 			return;
 		}
-		n = open_syn_reply(&lsk->key, &fa, &p.h, len, udp_path_dgram(&m->from),
-				   lsk->conn.mem.rcvbuf / 2, reply, drv.now);
+		dgram_max = udp_path_dgram(&m->from);
+		n = open_syn_reply(&lsk->key, &fa, &p.h, len, dgram_max,
+				   open_first_window(lsk->conn.mem.rcvbuf,
+						     lsk->conn.opts.window_clamp, dgram_max),
+				   reply, drv.now);
 		if (n)
 			udp_reply(lsk, reply, n, &m->from, &m->to);
 		return;

@@ -37,6 +37,17 @@ START_TEST(three_packets)
 }
 END_TEST
 
+START_TEST(the_promised_window_is_the_one_begun_with)
+{
+	p.drop = NULL;
+	pair_connect(&p);
+	ck_assert_uint_eq(open_first_window(131072, 0, 1472), 65536 / 1424 * 1424);
+	ck_assert_uint_eq(p.b.rcv_wup + p.b.rcv_wnd, 1 + 65536 / 1424 * 1424);
+	ck_assert_uint_eq(open_first_window(4608, 0, 1472), 1424);
+	ck_assert_uint_eq(open_first_window(131072, 5000, 1472), 3 * 1424);
+}
+END_TEST
+
 START_TEST(a_reply_is_no_longer_than_the_question)
 {
 	struct wire_hdr syn = { .flags = WF_SYN, .has_open = true, .open = { 1472, 7, 0 } };
@@ -272,6 +283,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, three_packets);
+	tcase_add_test(t, the_promised_window_is_the_one_begun_with);
 	tcase_add_test(t, a_reply_is_no_longer_than_the_question);
 	tcase_add_test(t, cookies);
 	tcase_add_test(t, a_lost_syn_is_repeated);
