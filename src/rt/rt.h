@@ -152,6 +152,12 @@ struct rx_meta {		/* of one received buffer */
 	socklen_t from_len;
 };
 
+/* ---- port.c ------------------------------------------------------------------------ */
+
+void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
+int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr);
+void port_split(struct sock *owner);	/* driver: its connections get sockets of their own */
+
 /* ---- packets to socks (rx.c, listen.c) -------------------------------------- */
 
 void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,

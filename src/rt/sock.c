@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -127,7 +128,7 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 		return -EINVAL;
 	ret = open_port(sk);
 	if (!ret)
-		ret = sys_bind(udp_fd(sk), &a, sk->addr_len);
+		ret = port_bind(udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
 	if (ret < 0)
 		return ret;
 	sk->bound = true;
@@ -494,8 +495,14 @@ int sock_close(struct sock_ref *r, int fd)
 	struct sock *sk = r->sk;
 
 	if (!sock_lock(r)) {
-		bool last = local_unref(sk);
+		struct local *l = local_get(sk->index);
+		bool last;
 
+		/* Here and now: the program may bind the number again at once. */
+		if (atomic_load(&sk->kind) == SK_LISTENER && drv.pid == getpid() && l &&
+		    atomic_load(&l->refs) == 1)
+			port_release(udp_fd(sk));
+		last = local_unref(sk);
 		if (last && atomic_load(&sk->kind) == SK_FRESH)
 			free_fresh(sk);
 		else

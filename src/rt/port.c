@@ -1,0 +1,73 @@
+/*
+ * port.c - a listener is gone, its port number is wanted again. TCP with
+ * SO_REUSEADDR lets a new listener bind while old connections live. UDP asks
+ * SO_REUSEADDR of every socket on the number, so:
+ *
+ *   - a live listener's UDP socket never has it: a second bind is refused;
+ *   - a closed listener's gets it. The newer socket then receives all, which
+ *     is right as long as one driver has both: it finds connections by id;
+ *   - a caretaker, whose program is gone, gives each connection a socket of
+ *     its own, connected, which the kernel prefers for that peer, and the
+ *     number is free for whoever starts next.
+ */
+#include <errno.h>
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+static void reuse(int fd, int on)
+{
+	sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+void port_release(int udp_fd)
+{
+	if (udp_fd >= 0)
+		reuse(udp_fd, 1);
+}
+
+int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr)
+{
+	int ret = sys_bind(udp_fd, a, len);
+
+	if (ret != -EADDRINUSE || !reuseaddr)
+		return ret;
+	reuse(udp_fd, 1);
+	ret = sys_bind(udp_fd, a, len);
+	reuse(udp_fd, 0);
+	return ret;
+}
+
+static bool split_one(struct sock *sk, struct sock *owner)
+{
+	struct port p;
+	int fd = udp_open(&p, sk->local.sa.sa_family, false, false);
+
+	if (fd < 0)
+		return false;
+	reuse(fd, 1);
+	if (sys_bind(fd, &sk->local, sk->addr_len) < 0 ||
+	    sys_connect(fd, &sk->peer, sk->addr_len) < 0) {
+		rt_fd_forget(fd);
+		return false;
+	}
+	p.connected = true;
+	p.drv_fd = fd;
+	sk->port = p;
+	sk->port_index = sk->index;
+	owner->port.refs--;
+	port_watch_start(sk);
+	return true;
+}
+
+void port_split(struct sock *owner)
+{
+	for (u32 i = 1; i < arena_slots_max(drv.ar) && owner->port.refs > 1; i++) {
+		struct sock *sk = rt_sock(i);
+
+		if (sk == owner || sk->port_index != owner->index ||
+		    atomic_load(&sk->kind) == SK_FREE || !sk->known || !sock_trylock(sk, 0))
+			continue;
+		split_one(sk, owner);
+		sock_unlock(sk, -1);
+	}
+}
