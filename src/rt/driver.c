@@ -64,6 +64,9 @@ void driver_tx_wait(struct sock *sk)
 {
 	struct port_watch *pw = drv.ports[sk->port_index];
 
+	for (unsigned i = 0; i < drv.nblocked; i++)
+		if (drv.blocked[i] == sk->index)
+			return;
 	if (drv.nblocked < ARRAY_SIZE(drv.blocked))
 		drv.blocked[drv.nblocked++] = sk->index;
 	if (pw && !ev_is_active(&pw->wr)) {

@@ -184,8 +184,9 @@ void udp_flush(struct sock *sk, usec_t now)
 	struct tx_batch b;
 	int fd, ret;
 
-	if (sk->tx_blocked && !(atomic_load(&sk->pending) & PEND_TX))
-		return;
+	if (sk->tx_blocked && !rt_bypass)
+		return;		/* the driver tries again, whoever was stopped */
+	sk->tx_blocked = false;
 	fd = tx_fd(sk, owner);
 	while (conn_output(&sk->conn, &b, WIRE_DGRAM_MAX, now) > 0) {
 		if (fd < 0) {
