@@ -160,6 +160,8 @@ static bool ladder(struct mem_acct *a, s64 size, s64 total, enum mem_dir dir)
 			return true;
 	} else if (!ar->kernel_rules && total <= ceiling(ar, d) &&
 		   within_guarantee(a, lim, dir)) {
+		if (dir == MEM_SND)	/* stopped by its own limit after this */
+			mem_moderate_sndbuf(a);
 		return true;		/* D8.5 */
 	}
 	if (dir == MEM_SND) {

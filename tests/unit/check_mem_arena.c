@@ -146,6 +146,86 @@ START_TEST(a_child_maps_what_the_parent_grew)
 }
 END_TEST
 
+/* Several processes of a family grow it at once, and use each other's pages. */
+START_TEST(a_family_grows_together)
+{
+	enum { PROCS = 4, RUNS = 250 };
+	u32 *found;
+	int gun[2];
+
+	ck_assert_int_eq(pipe(gun), 0);
+	found = mmap(NULL, PROCS * RUNS * sizeof(u32), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	for (int k = 0; k < PROCS; k++) {
+		struct mem_acct a;
+		char c;
+
+		if (fork())
+			continue;
+		close(gun[1]);
+		mem_acct_init(&a, ar, OWNER_SOCK0 + 100 + (u32)k, 1);
+		if (read(gun[0], &c, 1) != 0)
+			_exit(1);
+		for (int i = 0; i < RUNS; i++) {
+			u32 unit = mem_alloc(&a, 256, MEM_RCV, false);
+
+			if (!unit)
+				_exit(2);
+			memset(mem_addr(&a, unit), k + 1, 65536);
+			found[k * RUNS + i] = unit;
+		}
+		_exit(!mem_acct_check(&a));
+	}
+	close(gun[0]);
+	close(gun[1]);
+	for (int k = 0; k < PROCS; k++) {
+		int status;
+
+		ck_assert_int_gt(wait(&status), 0);
+		ck_assert_int_eq(status, 0);
+	}
+	for (int i = 0; i < PROCS * RUNS; i++) {
+		const u8 *p = arena_unit_addr(ar, found[i]);
+
+		ck_assert_uint_eq(p[0], i / RUNS + 1);
+		ck_assert_uint_eq(p[65535], i / RUNS + 1);
+	}
+	ck_assert_uint_eq(ar->used, PROCS * RUNS * 16);
+	for (u32 k = 0; k < PROCS; k++) {
+		struct mem_acct a = { .arena = ar, .owner = OWNER_SOCK0 + 100 + k, .gen = 1 };
+
+		mem_acct_purge(&a);
+	}
+	ck_assert_uint_eq(ar->used, 0);
+	ck_assert_uint_eq(counted(d, CNT_MemAudit), 0);
+}
+END_TEST
+
+/* Where there is no shared memory to be had, a family still shares its own. */
+START_TEST(private_domain_is_shared_with_children)
+{
+	struct domain *own = domain_private(&lim);
+	struct arena *ar2;
+	struct mem_acct a;
+	pid_t pid;
+
+	ck_assert_int_eq(arena_create(&ar2, own), 0);
+	mem_acct_init(&a, ar2, OWNER_SOCK0, 1);
+	pid = fork();
+	if (!pid)
+		_exit(mem_alloc(&a, 256, MEM_RCV, false) == MEM_NONE);
+	child_succeeds(pid);
+	ck_assert_int_ge(domain_allocated(own), 16);
+	ck_assert_int_eq(domain_reap(own), 0);
+	ck_assert_int_ge(domain_allocated(own), 16);
+	mem_acct_purge(&a);
+	arena_flush(ar2);
+	ck_assert_int_eq(domain_allocated(own), 0);
+	arena_detach(ar2);
+	domain_detach(own);
+}
+END_TEST
+
 /* Another program image finds the arena through the domain. */
 START_TEST(attaches_through_the_domain)
 {
@@ -348,6 +428,8 @@ int main(void)
 	tcase_add_test(t, lies_where_the_domain_says);
 	tcase_add_test(t, grows_in_pieces);
 	tcase_add_test(t, a_child_maps_what_the_parent_grew);
+	tcase_add_test(t, a_family_grows_together);
+	tcase_add_test(t, private_domain_is_shared_with_children);
 	tcase_add_test(t, attaches_through_the_domain);
 	tcase_add_loop_test(t, d8_16_blocks_never_exceed_the_charge, 0, 3);
 	tcase_add_test(t, slots_keep_their_lock_and_change_their_generation);

@@ -154,6 +154,7 @@ START_TEST(t11_ladder_with_d8_5)
 
 	ck_assert_msg(climb(r) == r->ours, "row %s", r->name);
 	ck_assert_msg(domain_allocated(w.d) == r->total + r->ours, "row %s", r->name);
+	ck_assert_msg(a.sndbuf == r->sndbuf_after, "row %s: %u", r->name, a.sndbuf);
 	ck_assert_msg(domain_under_pressure(w.d) == r->flag_after, "row %s", r->name);
 }
 END_TEST

@@ -8,6 +8,7 @@ if HAVE_CHECK
 mem_checks = \
 	%reldir%/check_mem_limits \
 	%reldir%/check_mem_charge \
+	%reldir%/check_mem_sender \
 	%reldir%/check_mem_acct \
 	%reldir%/check_mem_arena \
 	%reldir%/check_mem_domain \
@@ -21,6 +22,8 @@ thread_tests += %reldir%/check_mem_threads
 %canon_reldir%_check_mem_limits_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_check_mem_charge_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_mem_charge_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
+%canon_reldir%_check_mem_sender_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_mem_sender_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_check_mem_acct_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_mem_acct_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_check_mem_arena_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
