@@ -108,16 +108,27 @@ static void autobind(void)
 
 static void rebinding(void)
 {
-	union addr a;
+	union addr a, b;
 	socklen_t len;
-	int one = 1, l = listener(5, &a, &len), s = fresh(), t, l2 = fresh();
+	int one = 1, l = fresh(), s = fresh(), t, c, l2 = fresh();
 
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	len = loopback(&a);
+	bind(l, &a.sa, len);
+	listen(l, 5);
+	getsockname(l, &a.sa, &len);
 	connect(s, &a.sa, len);
 	t = accept(l, NULL, NULL);
 	close(l);
 	setsockopt(l2, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	say("bind while a connection lives, reuseaddr", bind(l2, &a.sa, len));
 	say("listen", listen(l2, 1));
+	say("the connection lives on", write(t, "abc", 3));
+	say("both ways", recv(s, &b, 3, MSG_WAITALL));
+	c = fresh();
+	say("and the new listener", connect(c, &a.sa, len));
+	say("takes another", accept(l2, NULL, NULL) < 0 ? -1 : 0);
+	close(c);
 	close(t);
 	await(s, POLLRDHUP);
 	close(s);
