@@ -23,6 +23,11 @@ e2e_bin=$top_builddir/tests/e2e
 rudpstat=${RUDPSTAT:-$top_builddir/src/rudpstat/rudpstat}
 test_name=$(basename "$0" .sh)
 
+[ -z "$PRELOAD" ] || [ -e "${PRELOAD##* }" ] || {
+	echo "$test_name: $PRELOAD is not there" >&2
+	exit 99
+}
+
 passed=0
 failed=0
 mode=native
