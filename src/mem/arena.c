@@ -146,12 +146,14 @@ u32 arena_row(const struct arena *ar)
 	return ar->row;
 }
 
+/* With all that a run beginning there may reach to: pieces end anywhere. */
 static bool page_mapped(const struct arena *ar, u32 page)
 {
-	return likely(page < atomic_load_explicit(&arena_local(ar)->pages,
-						  memory_order_relaxed)) ||
-	       (arena_sync_slow((struct arena *)(uintptr_t)ar) &&
-		page < atomic_load(&arena_local(ar)->pages));
+	const _Atomic u32 *mapped = &arena_local(ar)->pages;
+
+	if (likely(page + RUN_PAGES_MAX <= atomic_load_explicit(mapped, memory_order_relaxed)))
+		return true;
+	return arena_sync((struct arena *)(uintptr_t)ar) && page < atomic_load(mapped);
 }
 
 struct page_entry *arena_page(const struct arena *ar, u32 page)
