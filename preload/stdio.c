@@ -82,6 +82,7 @@ int dprintf(int fd, const char *fmt, ...)
 	return ret;
 }
 
+RUDP_PRINTF(3, 0)
 int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
 {
 	FD_USE(u);
@@ -91,6 +92,7 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
 	return print(&u, fmt, ap);
 }
 
+RUDP_PRINTF(3, 4)
 int __dprintf_chk(int fd, int flag, const char *fmt, ...)
 {
 	va_list ap;
