@@ -238,10 +238,14 @@ u32 mem_alloc(struct mem_acct *a, unsigned n, enum mem_dir dir, bool force)
 /* R3.4: however full the domain, a sender gets as far as wmem[0]. */
 static u32 floor_alloc(struct mem_acct *a, unsigned want, unsigned *got)
 {
-	s64 left = (s64)a->arena->lim.wmem[0] - a->wmem_queued;
-	unsigned n = (unsigned)clamp(left / UNIT_BYTES, (s64)0, (s64)want);
+	struct mem_limits lim;
+	unsigned n;
 	u32 page;
+	s64 left;
 
+	domain_limits(arena_local(a->arena)->domain, &lim);
+	left = (s64)lim.wmem[0] - a->wmem_queued;
+	n = (unsigned)clamp(left / UNIT_BYTES, (s64)0, (s64)want);
 	if (!n)
 		return MEM_NONE;
 	page = pages_get(a, (s64)n * UNIT_BYTES, DIV_ROUND_UP(n, PAGE_UNITS), NULL,
