@@ -103,7 +103,7 @@ START_TEST(a_child_maps_what_the_parent_grew)
 	pid_t pid;
 	char c;
 
-	a = (struct mem_acct *)((char *)arena_slot_get(ar, &index, &gen) + sizeof(struct slot_head));
+	a = (struct mem_acct *)(void *)((char *)arena_slot_get(ar, &index, &gen) + sizeof(struct slot_head));
 	mem_acct_init(a, ar, OWNER_SOCK0 + index, gen);
 	ck_assert_int_eq(pipe(go), 0);
 	pid = fork();
@@ -115,7 +115,7 @@ START_TEST(a_child_maps_what_the_parent_grew)
 			_exit(1);
 		if (!arena_sync(ar))
 			_exit(2);
-		mine = (struct mem_acct *)((char *)arena_slot(ar, index) +
+		mine = (struct mem_acct *)(void *)((char *)arena_slot(ar, index) +
 					   sizeof(struct slot_head));
 		if (!mem_acct_check(mine) || mine->pages != 8000)
 			_exit(3);
