@@ -50,7 +50,8 @@ static inline void catch_batch(void)
 		k->len = n - k->h.len;
 		k->at = B.now;
 		for (u32 i = 0; i < k->len; i++)
-			ck_assert_uint_eq(all[at + k->h.len + i], pattern(k->h.seq + i));
+			if (all[at + k->h.len + i] != pattern(k->h.seq + i))
+				ck_abort_msg("byte %llu is wrong", (unsigned long long)k->off + i);
 	}
 	trains++;
 }
