@@ -164,8 +164,11 @@ static struct sock *make_sock(struct sock *lsk, const struct wire_hdr *h,
 	if (!sk)
 		return NULL;
 	sock_init(sk, index, gen);
-	if (!sock_trylock(sk, 0))
+	if (!sock_trylock(sk, 0)) {	/* somebody with an old reference */
+		mem_acct_fini(&sk->conn.mem);
+		arena_slot_put(drv.ar, index);
 		return NULL;
+	}
 	sk->family = lsk->family;
 	sk->type = lsk->type;
 	sk->protocol = lsk->protocol;

@@ -1,7 +1,7 @@
 /*
  * rx.c - from received buffers to socks. The driver tries the sock's lock; if
  * somebody has it, the buffer is parked on the backlog (bounded by R4.6 and by
- * half the pool) and run by that thread when it unlocks.
+ * three quarters of the buffers) and run by that thread when it unlocks.
  *
  * Socks met in a receive batch are settled once, at its end: one
  * acknowledgement a batch.
@@ -11,6 +11,8 @@
 #include "core/open.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
+
+enum { PARKED_MANY = DRIVER_RXBUFS / 8, PARKED_MAX = DRIVER_RXBUFS * 3 / 4 };
 
 void rx_release(struct rxbuf *rb)
 {
@@ -116,7 +118,7 @@ static void park(struct sock *sk, struct rxbuf *rb)
 	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
 		parked += atomic_load(&drv.shm->rx[i].busy);
 	if (atomic_load(&sk->backlog_len) + (u64)sk->conn.mem.rmem_alloc > limit ||
-	    parked >= DRIVER_RXBUFS / 2) {
+	    parked >= PARKED_MAX) {
 		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
 		return;
 	}
@@ -129,6 +131,8 @@ static void park(struct sock *sk, struct rxbuf *rb)
 	/* The holder may have left meanwhile without seeing it. */
 	if (sock_trylock(sk, 0))
 		sock_unlock(sk, -1);
+	else if (parked >= PARKED_MANY)		/* it may want this very processor */
+		sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
 static void for_sock(struct port_watch *pw, struct sock *port_sk, struct sock *sk,
