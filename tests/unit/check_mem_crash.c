@@ -195,13 +195,19 @@ static long run_steps(void (*victim)(void), long steps, void (*look)(void))
 	return done;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(ARENA_LOW_ADDRESSES)
+#define SANITIZED 1		/* most steps would be the sanitizer's */
+#else
+#define SANITIZED 0
+#endif
+
 static void at_every_step(void (*victim)(void), void (*look)(void), void (*after)(void))
 {
-	long all = run_steps(victim, LONG_MAX, look), step;
 	int points = getenv("KILL_POINTS") ? atoi(getenv("KILL_POINTS")) : KILL_POINTS;
+	long all = SANITIZED ? -1 : run_steps(victim, LONG_MAX, look), step;
 
 	if (all < 0)
-		return;		/* no tracing in this sandbox */
+		return;		/* or no tracing in this sandbox */
 	after();
 	step = all / max(points, 1) + 1;
 	for (long at = 1 + getpid() * 7919L % step; at < all; at += step) {
