@@ -16,6 +16,7 @@
 #include "mem/domain_local.h"
 
 enum { AUDIT_TRIES = 16 };
+#define PROC_ENDED UINT64_MAX
 
 u64 proc_start_time(pid_t pid)
 {
@@ -34,6 +35,8 @@ u64 proc_start_time(pid_t pid)
 		return 0;
 	buf[n] = 0;
 	p = strrchr(buf, ')');	/* the name may hold anything */
+	if (p && (p[2] == 'Z' || p[2] == 'X'))
+		return PROC_ENDED;	/* nobody has asked for its status yet */
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (p)
@@ -48,7 +51,7 @@ static bool process_dead(pid_t pid, u64 start_time)
 	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
 		return true;
 	start = proc_start_time(pid);
-	return start && start_time && start != start_time;
+	return start == PROC_ENDED || (start && start_time && start != start_time);
 }
 
 /* ---- processes -------------------------------------------------------------------- */
