@@ -177,10 +177,10 @@ unsigned arena_pool_target(const struct arena *ar)
 {
 	const struct domain *d = arena_local(ar)->domain;
 	struct mem_limits l;
-	u64 share;
+	u64 share, arenas = atomic_load_explicit(&ar->arenas, memory_order_relaxed);
 
 	domain_limits(d, &l);
-	share = l.mem[2] / (32ull * max(ar->arenas, 1u));
+	share = l.mem[2] / (32 * max(arenas, (u64)1));
 	return (unsigned)clamp(share, (u64)POOL_PAGES_MIN, (u64)POOL_PAGES_MAX);
 }
 

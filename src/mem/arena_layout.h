@@ -100,7 +100,7 @@ struct arena {
 	/* the domain's limits as of `config`, and what follows from them */
 	u32 config;
 	u32 kernel_rules;
-	u32 arenas;		/* live ones of the domain */
+	_Atomic u32 arenas;	/* live ones of the domain; read without the lock */
 	u32 r;			/* R of D8.3 */
 	u32 k;			/* and K */
 	u32 grant;		/* one sock's part of G in D8.4, pages */

@@ -48,7 +48,7 @@ void charge_refresh(struct arena *ar)
 		return;
 	ar->config = config;
 	domain_limits(d, &ar->lim);
-	ar->arenas = domain_arenas(d);
+	atomic_store_explicit(&ar->arenas, domain_arenas(d), memory_order_relaxed);
 	derive(ar);
 }
 
