@@ -179,7 +179,10 @@ def bulk(stage, side, streams, extra):
         with Program(side, client_at,
                      ["iperf3", "-c", server_at.address, "-p", port, "-J", "-t", str(SECONDS),
                       "-P", str(streams), *congestion, *extra]) as client:
-            total = json.loads(client.output())["end"]["sum_received"]
+            report = json.loads(client.output())
+            if "error" in report:
+                raise Failed(report["error"])
+            total = report["end"]["sum_received"]
             server.output()
             return {"Gbit/s": total["bits_per_second"] / 1e9,
                     "CPU s/GB": (client.cpu() + server.cpu()) / (total["bytes"] / 1e9)}
