@@ -1,1 +1,7 @@
-# Examples.
+# Examples: built by make check, each run by a test.
+check_PROGRAMS += %reldir%/hold
+core_programs += %reldir%/hold
+%canon_reldir%_hold_SOURCES = %reldir%/hold.c
+%canon_reldir%_hold_LDADD = src/govern/librudp-mem.la
+dist_noinst_SCRIPTS += %reldir%/run_hold
+core_tests += %reldir%/run_hold

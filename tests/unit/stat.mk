@@ -1,8 +1,14 @@
-# rudpstat against a domain of the test's own.
+# rudpstat, and the governor's public calls, over domains of the tests' own.
 if HAVE_CHECK
 core_tests += %reldir%/check_rudpstat
 check_PROGRAMS += %reldir%/check_rudpstat
 %canon_reldir%_check_rudpstat_SOURCES = %reldir%/check_rudpstat.c
 %canon_reldir%_check_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_check_rudpstat_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(JANSSON_LIBS)
+
+core_tests += %reldir%/check_govern
+check_PROGRAMS += %reldir%/check_govern
+%canon_reldir%_check_govern_SOURCES = %reldir%/check_govern.c
+%canon_reldir%_check_govern_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_govern_LDADD = src/govern/librudp-mem.la $(CHECK_LIBS)
 endif

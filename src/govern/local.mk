@@ -1,0 +1,12 @@
+# librudp-mem.so: the governance of memory alone, include/rudp/mem.h.
+#
+# -version-info: current:revision:age, changed at releases only. Code changed:
+# revision + 1. Calls added: current + 1, revision 0, age + 1. Calls changed or
+# taken away: current + 1, revision 0, age 0.
+lib_LTLIBRARIES += %reldir%/librudp-mem.la
+nobase_include_HEADERS += include/rudp/mem.h
+%canon_reldir%_librudp_mem_la_SOURCES = %reldir%/govern.c
+%canon_reldir%_librudp_mem_la_LIBADD = src/mem/libmem.la $(PTHREAD_LIBS)
+%canon_reldir%_librudp_mem_la_LDFLAGS = $(AM_LDFLAGS) $(RUDP_DEFS) -version-info 0:0:0 \
+	-Wl,--version-script=$(srcdir)/%reldir%/librudp-mem.map
+EXTRA_DIST += %reldir%/librudp-mem.map
