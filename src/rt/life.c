@@ -100,8 +100,7 @@ void life_adopt(struct sock *sk)
 }
 
 /* The last descriptor is gone: a listener aborts what it holds, a connection
- * that nobody accepted goes back into the queue, any other closes. Lock held,
- * by the driver or by a thread that found the note. */
+ * that nobody accepted goes back into the queue, any other closes. */
 void life_hup(struct sock *sk)
 {
 	if (sk->closing)
@@ -109,17 +108,15 @@ void life_hup(struct sock *sk)
 	atomic_store(&sk->stale, 1);
 	if (atomic_load(&sk->kind) == SK_LISTENER) {
 		sk->closing = true;
-		if (rt_bypass) {
-			listen_close(sk);
-			port_release(sk->port.drv_fd);
-			if (drv.caretaker)
-				port_split(sk);
-		}
+		listen_close(sk);
+		port_release(sk->port.drv_fd);
+		if (drv.caretaker)
+			port_split(sk);
 		return;
 	}
 	if (atomic_load(&sk->kind) == SK_RELAY && !relay_hup(sk))
 		return;
-	if (sk->listener && !sk->accepted && rt_bypass && listen_unaccepted(sk))
+	if (sk->listener && !sk->accepted && listen_unaccepted(sk))
 		return;
 	sk->closing = true;
 	conn_close(&sk->conn, rt_now());

@@ -147,6 +147,7 @@ bool listen_unaccepted(struct sock *sk)
 	/* Taken out of the message by a process that had no descriptor left. */
 	lsk->in_flight -= lsk->in_flight ? 1 : 0;
 	atomic_store(&sk->stale, 0);
+	sk->hung_up = false;
 	enqueue(lsk, sk);
 	driver_attention(lsk);
 	return true;

@@ -125,6 +125,7 @@ static unsigned refill(struct sock *sk)
 static unsigned run_notes(struct sock *sk, usec_t now)
 {
 	u32 pending = atomic_exchange(&sk->pending, 0);
+	unsigned wake = 0;
 
 	run_backlog(sk, now);
 	if (pending & PEND_INPUT_END)
@@ -134,8 +135,12 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 	if (pending & PEND_TIMER)
 		conn_timeout(&sk->conn, now);
 	if (pending & PEND_HUP)
+		sk->hung_up = true;
+	if (sk->hung_up && rt_bypass)
 		life_hup(sk);
-	return pending & PEND_REFILL ? refill(sk) : 0;
+	else if (sk->hung_up && driver_attention(sk))
+		wake = WAKE_DRIVER;	/* only it can end a sock */
+	return wake | (pending & PEND_REFILL ? refill(sk) : 0);
 }
 
 /* True: the driver must look at this sock's timer sooner than it plans to. */

@@ -204,7 +204,7 @@ bool sock_want_reader(const struct sock *sk);	/* lock held: somebody sleeps for 
 /* ---- socks in the driver (life.c) -------------------------------------------------- */
 
 void life_adopt(struct sock *sk);	/* driver knows it from now on: tables, timers */
-void life_hup(struct sock *sk);		/* lock held: the last reference is gone */
+void life_hup(struct sock *sk);		/* driver, lock held: the last reference is gone */
 bool life_maybe_free(struct sock *sk);	/* lock held; true: freed and unlocked */
 void life_arm(struct sock *sk);		/* driver: timer as the deadline says */
 int life_tables(u32 index);

@@ -104,6 +104,7 @@ struct sock {
 	bool reuseaddr, reuseport, v6only, bound, port_given;
 	bool accepted;		/* a program has taken it from accept() */
 	bool connect_started;	/* EINPROGRESS was returned */
+	bool hung_up;		/* PEND_HUP was met; the driver has to act */
 	bool closing;		/* the last reference is gone; conn_close was done */
 	bool tx_blocked;	/* the UDP socket took no more: the driver goes on */
 	bool touched;		/* driver: met in this receive batch */
