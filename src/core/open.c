@@ -196,7 +196,10 @@ unsigned open_reset_reply(const struct wire_hdr *h, size_t len, u8 *reply, usec_
 
 bool open_reset_ok(const struct conn *c, const struct wire_hdr *h, const u8 *pkt, size_t len)
 {
-	return (h->flags & WF_RST) && !h->dst_id && c->peer_id && h->seq == c->peer_id &&
+	/* While unconfirmed every packet of ours says our id in OPEN: a reset
+	 * without it answers one that was damaged on its way. */
+	return (h->flags & WF_RST) && !h->dst_id && !c->unconfirmed && c->peer_id &&
+	       h->seq == c->peer_id &&
 	       wire_sum_ok(pkt, len, wire_seed(c->peer_id, 0));
 }
 
