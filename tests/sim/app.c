@@ -141,6 +141,9 @@ static void violent_end(struct app *a)
 		a->ep = NULL;
 		host_forget(ep);
 		break;
+	case END_HASTY:
+		finish(a);
+		break;
 	case END_SHUTDOWN: case END_CLOSE: case END_WAIT: case END_EARLY:
 		break;
 	}
@@ -151,15 +154,28 @@ static bool written(const struct app *a)
 	return a->tx == a->plan.tx_total;
 }
 
+/* How much may be written now: all, or with turns what is our turn's. */
+static u64 allowance(const struct app *a)
+{
+	u64 left = a->plan.tx_total - a->tx;
+	u32 turn = a->plan.turn;
+
+	if (!turn)
+		return left;
+	u64 turns_read = a->rx / turn + !a->plan.turn_second;
+
+	return min(left, turns_read * turn > a->tx ? turns_read * turn - a->tx : 0);
+}
+
 /* Takes the step towards the end that is due. True: closed. */
 static bool end(struct app *a)
 {
 	const struct app_plan *p = &a->plan;
 
-	if (p->end >= END_ABORT) {
-		if (a->connected && a->tx + a->rx >= p->end_at)
-			violent_end(a);
-		return a->done;
+	if (p->end == END_HASTY ||
+	    (p->end >= END_ABORT && a->connected && a->tx + a->rx >= p->end_at)) {
+		violent_end(a);
+		return true;
 	}
 	if (!a->connected)
 		return false;
@@ -176,7 +192,8 @@ static bool end(struct app *a)
 			APP_FAIL(a, "shutdown failed in state %d", a->ep->c->state);
 		host_settle(a->ep);
 	}
-	if (a->eof && written(a)) {
+	/* All is said, or the peer left without its next turn. */
+	if (a->eof && !allowance(a)) {
 		finish(a);
 		return true;
 	}
@@ -206,12 +223,63 @@ static void got(struct app *a, size_t n)
 	}
 }
 
+static void peek(struct app *a, size_t len)
+{
+	struct conn *c = a->ep->c;
+	u64 unread = conn_unread(c);
+	ssize_t n = conn_recv(c, buf, len, MSG_PEEK, a->clock->now);
+
+	if (n < 0 && unread)
+		APP_FAIL(a, "a peek says %zd with %llu unread", n, (unsigned long long)unread);
+	if (n > 0)
+		verify(a, buf, (size_t)n);
+	if (n > 0 && (u64)n != min(unread, (u64)len))
+		APP_FAIL(a, "a peek says %zd of %llu", n, (unsigned long long)unread);
+	if (conn_unread(c) != unread)
+		APP_FAIL(a, "a peek took %zd bytes", n);
+	host_settle(a->ep);
+}
+
+/* Options change at any time; none may lose or delay anything for good. */
+static void fidget(struct app *a)
+{
+	struct conn *c = a->ep->c;
+	usec_t now = a->clock->now;
+
+	if (!rng_chance(&a->rng, 5))
+		return;
+	switch (rng_below(&a->rng, 6)) {
+	case 0:
+		conn_set_sndbuf(c, (u32)rng_scale(&a->rng, 1, 300000), now);
+		break;
+	case 1:
+		conn_set_rcvbuf(c, (u32)rng_scale(&a->rng, 1, 300000));
+		break;
+	case 2:
+		c->opts.nodelay = !c->opts.nodelay;
+		break;
+	case 3:
+		c->opts.cork = !c->opts.cork;
+		break;
+	case 4:
+		c->opts.quickack = !c->opts.quickack;
+		break;
+	case 5:
+		c->opts.notsent_lowat = (u32)rng_scale(&a->rng, 1, 100000);
+		break;
+	}
+	conn_opts_changed(c, now);
+	host_settle(a->ep);
+}
+
 static ssize_t read_once(struct app *a)
 {
 	struct conn *c = a->ep->c;
 	size_t len = min((size_t)a->plan.read_chunk, sizeof(buf));
 	bool in = conn_ready(c) & READY_IN;
 
+	if (a->plan.peeks && in && !c->err && rng_chance(&a->rng, 20))
+		peek(a, len);
 	if (a->plan.ask_fionread && conn_unread(c))
 		len = min(len, (size_t)conn_unread(c));
 	ssize_t n = conn_recv(c, buf, len, 0, a->clock->now);
@@ -255,19 +323,6 @@ static bool do_read(struct app *a)
 }
 
 /* ---- writing ---------------------------------------------------------------------- */
-
-/* How much may be written now: all, or with turns what is our turn's. */
-static u64 allowance(const struct app *a)
-{
-	u64 left = a->plan.tx_total - a->tx;
-	u32 turn = a->plan.turn;
-
-	if (!turn)
-		return left;
-	u64 turns_read = a->rx / turn + !a->plan.turn_second;
-
-	return min(left, turns_read * turn > a->tx ? turns_read * turn - a->tx : 0);
-}
 
 static ssize_t write_once(struct app *a, size_t len)
 {
@@ -326,13 +381,16 @@ static void wake_run(struct event *e, usec_t now)
 {
 	struct app *a = container_of(e, struct app, wake);
 
-	(void)now;
 	if (a->done)
 		return;
 	if (!a->ep) {
 		a->open(a);
+		if (a->plan.end == END_HASTY)
+			wake_at(a, now + a->plan.end_at);
 		return;
 	}
+	if (a->plan.fidgets)
+		fidget(a);
 	a->connected |= a->ep->c->state != CONN_SYN_SENT && a->ep->c->state != CONN_CLOSED;
 	if (do_read(a) && do_write(a) && !end(a) && a->can_read && !a->eof)
 		wake_at(a, a->read_at);

@@ -17,6 +17,7 @@ enum app_end {
 	END_ABORT,		/* conn_abort at `end_at` written or read */
 	END_LINGER0,		/* close with SO_LINGER 0 there */
 	END_VANISH,		/* killed there, unseen */
+	END_HASTY,		/* closed before the connection is open */
 };
 
 struct app_plan {
@@ -33,6 +34,8 @@ struct app_plan {
 	enum app_end end;
 	u64 end_at;
 	bool nodelay, cork, more, ask_fionread, quickack, keepalive_off;
+	bool peeks;		/* looks before it reads, now and then */
+	bool fidgets;		/* changes options in mid-stream */
 	u32 sndbuf, rcvbuf, rcvlowat, notsent_lowat;
 	usec_t start_us;
 };

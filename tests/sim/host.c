@@ -2,6 +2,7 @@
  * host.c - lives of connections on a host, and settling them. Receiving is in
  * host_rx.c.
  */
+#include <linux/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,8 +273,17 @@ static void check_all(struct endpoint *ep)
 		sim_fail("%s: %u pages, but f=%lld w=%lld r=%lld", ep->host->name, a->pages,
 			 (long long)a->forward_alloc, (long long)a->wmem_queued,
 			 (long long)a->rmem_alloc);
-	if (ep->host->step++ % 256 == 0 && !mem_acct_check(a))
+	if (conn_notsent(ep->c) > conn_outq(ep->c))
+		sim_fail("%s: more unsent than unacknowledged", ep->host->name);
+	if (ep->host->step++ % 256)
+		return;
+	if (!mem_acct_check(a))
 		sim_fail("%s: the account disagrees with the page table", ep->host->name);
+	struct tcp_info info;
+
+	conn_info(ep->c, &info, ep->host->clock->now);
+	if (info.tcpi_unacked < info.tcpi_sacked || info.tcpi_notsent_bytes != conn_notsent(ep->c))
+		sim_fail("%s: conn_info says nonsense", ep->host->name);
 }
 
 static void arm_timer(struct endpoint *ep)

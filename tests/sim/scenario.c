@@ -36,6 +36,8 @@ static void habits(struct app_plan *p, struct rng *r)
 	p->more = rng_chance(r, 10);
 	p->quickack = rng_chance(r, 10);
 	p->ask_fionread = rng_chance(r, 20);
+	p->peeks = rng_chance(r, 20);
+	p->fidgets = rng_chance(r, 15);
 	if (rng_chance(r, 20))
 		p->sndbuf = (u32)rng_scale(r, 1, 300000);
 	if (rng_chance(r, 20))
@@ -50,6 +52,10 @@ static void idleness(struct app_plan *p, u64 reads, struct rng *r)
 {
 	if (rng_chance(r, 10))
 		p->write_pause_us = (u32)rng_scale(r, 1, 20 * MS);
+	if (rng_chance(r, 4)) {		/* so long that keepalive looks */
+		p->write_pause_us = (u32)rng_scale(r, 1000 * MS, 20000 * MS);
+		p->write_chunk = (u32)max((u64)p->write_chunk, p->tx_total / 20 + 1);
+	}
 	if (rng_chance(r, 15))
 		p->read_pause_us = (u32)rng_scale(r, 10, 20 * MS);
 	if (rng_chance(r, 10)) {
@@ -80,6 +86,8 @@ static void ends(struct scenario *s, struct app_plan *p, struct rng *r)
 		return;
 	p[who].end = (enum app_end)rng_range(r, END_EARLY, END_VANISH);
 	p[who].end_at = rng_below(r, all + 1);
+	if (!who && rng_chance(r, 10))
+		p[who].end = END_HASTY;
 }
 
 static void take_turns(struct app_plan *p, u64 bytes, struct rng *r)
@@ -238,6 +246,8 @@ static void make_violent(struct scenario *s, struct rng *r)
 
 		p->end = (enum app_end)rng_range(r, END_EARLY, END_VANISH);
 		p->end_at = rng_below(r, p->tx_total + s->plan[i][!who].tx_total + 1);
+		if (!who && rng_chance(r, 15))
+			p->end = END_HASTY;
 	}
 }
 
