@@ -11,6 +11,7 @@
  *     number is free for whoever starts next.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -23,6 +24,52 @@ void port_release(int udp_fd)
 {
 	if (udp_fd >= 0)
 		reuse(udp_fd, 1);
+}
+
+/*
+ * A port that is bound and not listening refuses, in TCP. A UDP socket that
+ * nobody reads would swallow what comes instead; connected to itself it is
+ * passed over by every packet, and the kernel answers that the port is
+ * unreachable. Not with privileged ports: they may be bound as root, and
+ * opened when the privilege is gone.
+ */
+void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len)
+{
+	union sock_addr self = *local;
+
+	if (ntohs(self.sa.sa_family == AF_INET ? self.in.sin_port : self.in6.sin6_port) <
+	    IPPORT_RESERVED)
+		return;
+
+	if (self.sa.sa_family == AF_INET && self.in.sin_addr.s_addr == INADDR_ANY)
+		self.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else if (self.sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&self.in6.sin6_addr))
+		self.in6.sin6_addr = in6addr_loopback;
+	sys_connect(udp_fd, &self, len);
+}
+
+/* To receive, it is replaced by one that never was connected: disconnecting
+ * loses the number, or leaves the peer's address behind (IPv6). */
+int port_open(const struct sock *sk, int udp_fd)
+{
+	union sock_addr self;
+	socklen_t len = sizeof(self);
+	struct port p;
+	int ret, fd;
+
+	if (sys_call6(SYS_getpeername, udp_fd, (long)&self, (long)&len, 0, 0, 0) < 0)
+		return 0;		/* it was not reserved */
+	fd = udp_open(&p, sk->family, sk->v6only, false);
+	if (fd < 0)
+		return fd;
+	reuse(udp_fd, 1);
+	reuse(fd, 1);
+	ret = sys_bind(fd, &sk->local, sk->addr_len);
+	reuse(fd, 0);
+	if (!ret)
+		ret = (int)sys_call6(SYS_dup3, fd, udp_fd, O_CLOEXEC, 0, 0, 0);
+	rt_fd_forget(fd);
+	return ret < 0 ? ret : 0;
 }
 
 int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr)

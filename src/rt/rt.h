@@ -156,6 +156,8 @@ struct rx_meta {		/* of one received buffer */
 
 void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
 int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr);
+void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
+int port_open(const struct sock *sk, int udp_fd);	/* receives from now on */
 void port_split(struct sock *owner);	/* driver: its connections get sockets of their own */
 
 /* ---- packets to socks (rx.c, listen.c) -------------------------------------- */

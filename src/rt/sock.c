@@ -134,6 +134,8 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 	sk->bound = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
 	read_local_name(sk);
+	if (!sk->reuseport)
+		port_reserve(udp_fd(sk), &sk->local, sk->addr_len);
 	return 0;
 }
 
@@ -216,7 +218,9 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 	ret = rt_start();
 	if (ret < 0)
 		return ret == -ENOMEM ? -ENOBUFS : ret;
-	return hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
+	if (!sk->reuseport)
+		ret = port_open(sk, udp_fd(sk));
+	return ret < 0 ? ret : hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
 }
 
 int sock_listen(struct sock_ref *r, int fd, int backlog)
@@ -331,6 +335,10 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 		ret = open_port(sk);
 	if (ret < 0)
 		return ret == -ENOMEM ? -ENOBUFS : ret;
+	if (sk->bound && !sk->reuseport)
+		ret = port_open(sk, udp_fd(sk));
+	if (ret < 0)
+		return ret;
 	memcpy(&sk->peer, sa, min(len, sk->addr_len));
 	ret = sys_connect(udp_fd(sk), &sk->peer, sk->addr_len);
 	if (ret < 0)

@@ -56,6 +56,40 @@ static void nobody_there(void)
 	close(s);
 }
 
+/* A bound port refuses, too, until its owner listens. */
+static void nobody_listens(void)
+{
+	union addr a;
+	socklen_t len;
+	int b = fresh(), c = fresh();
+
+	len = loopback(&a);
+	bind(b, &a.sa, len);
+	getsockname(b, &a.sa, &len);
+	say("connect, bound only", connect(c, &a.sa, len));
+	say("then it listens", listen(b, 1));
+	say("connect again", connect(c, &a.sa, len));
+	say("accept", accept(b, NULL, NULL) < 0 ? -1 : 0);
+	close(b);
+	close(c);
+
+	b = fresh();
+	len = loopback(&a);
+	if (family == AF_INET)
+		a.in.sin_addr.s_addr = INADDR_ANY;
+	else
+		a.in6.sin6_addr = in6addr_any;
+	bind(b, &a.sa, len);
+	getsockname(b, &a.sa, &len);
+	c = fresh();
+	say("connect, bound to any", connect(c, &a.sa, len));
+	say("then it listens", listen(b, 1));
+	say("connect again", connect(c, &a.sa, len));
+	say("accept", accept(b, NULL, NULL) < 0 ? -1 : 0);
+	close(b);
+	close(c);
+}
+
 static void accepting(void)
 {
 	union addr a, b, c;
@@ -146,6 +180,7 @@ int main(int argc, char **argv)
 	close(fd);
 	refusals();
 	nobody_there();
+	nobody_listens();
 	accepting();
 	autobind();
 	rebinding();
