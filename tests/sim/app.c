@@ -85,7 +85,7 @@ void app_attach(struct app *a, struct endpoint *ep)
 void app_ready(struct app *a, unsigned edges)
 {
 	if (edges & (READY_IN | READY_RDHUP | READY_HUP | READY_ERR))
-		a->can_read = true;
+		a->can_read = a->read_edge = true;
 	if (edges & (READY_OUT | READY_HUP | READY_ERR))
 		a->can_write = true;
 	/* Not within the packet's processing: a program runs later. */
@@ -210,6 +210,7 @@ static void got(struct app *a, size_t n)
 	if (!a->rx)
 		a->first_byte = a->clock->now;
 	a->last_byte = a->clock->now;
+	a->told -= min(a->told, (u64)n);
 	a->rx += n;
 	a->reads++;
 	if (a->rx > a->peer->tx)
@@ -280,8 +281,8 @@ static ssize_t read_once(struct app *a)
 
 	if (a->plan.peeks && in && !c->err && rng_chance(&a->rng, 20))
 		peek(a, len);
-	if (a->plan.ask_fionread && conn_unread(c))
-		len = min(len, (size_t)conn_unread(c));
+	if (a->plan.ask_fionread && a->told)
+		len = min(len, (size_t)a->told);
 	ssize_t n = conn_recv(c, buf, len, 0, a->clock->now);
 
 	if (n == -EAGAIN && in)
@@ -294,10 +295,28 @@ static ssize_t read_once(struct app *a)
 	return n;
 }
 
+/* Reads what FIONREAD told and not until EAGAIN, then waits for the next edge:
+ * each arrival must be one (nginx does so). */
+static bool may_read(struct app *a)
+{
+	if (!a->can_read || a->eof || a->clock->now < a->read_at)
+		return false;
+	if (!a->plan.ask_fionread || a->told ||
+	    conn_ready(a->ep->c) & (READY_RDHUP | READY_HUP | READY_ERR))
+		return true;		/* nothing more will be shown */
+	if (!a->read_edge) {
+		a->can_read = false;
+		return false;
+	}
+	a->read_edge = false;
+	a->told = conn_unread(a->ep->c);
+	return true;
+}
+
 /* False: the connection is gone. */
 static bool do_read(struct app *a)
 {
-	while (a->can_read && !a->eof && a->clock->now >= a->read_at) {
+	while (may_read(a)) {
 		ssize_t n = read_once(a);
 
 		if (n == -EAGAIN) {

@@ -50,6 +50,8 @@ struct app {
 	struct event wake;
 	struct rng rng;
 	bool can_read, can_write, shut, eof, done, connected;
+	bool read_edge;		/* shown since FIONREAD was asked */
+	u64 told;		/* bytes that FIONREAD told and that are not read yet */
 	int err;		/* the first that a call returned */
 	u64 tx, rx;
 	usec_t read_at, write_at;	/* not before */

@@ -52,6 +52,22 @@ static void duplicates_are_reported(void)
 	script_end();
 }
 
+static void overlaps_are_trimmed(void)
+{
+	establish(.mss = 1000, .rtt_ms = 10, .passive = true);
+	inject(.len = 1000);
+	inject(.at_seq = true, .seq = 400, .len = 1000);	/* half old */
+	inject(.at_seq = true, .seq = 2000, .len = 1000);
+	inject(.at_seq = true, .seq = 2500, .len = 1000);
+	inject(.at_seq = true, .seq = 1800, .len = 500);
+	inject(.at_seq = true, .seq = 1700, .len = 3000);	/* covers them all */
+	inject(.at_seq = true, .seq = 1000, .len = 1000);
+	skip_all();
+	want(S.c->rcv_nxt == 4701);
+	want(app_read(300) == 300 && app_read(9999) == 4400 && S.c->mem.rmem_alloc == 0);
+	script_end();
+}
+
 static void fin_out_of_order(void)
 {
 	establish(.mss = 1000, .rtt_ms = 10, .passive = true);
@@ -165,6 +181,7 @@ static void seeds_of_every_kind(void)
 static const struct test tests[] = {
 	{ "ofo_data_is_acked_selectively", ofo_data_is_acked_selectively },
 	{ "duplicates_are_reported", duplicates_are_reported },
+	{ "overlaps_are_trimmed", overlaps_are_trimmed },
 	{ "fin_out_of_order", fin_out_of_order },
 	{ "dsack_widens_the_window", dsack_widens_the_window },
 	{ "reordering_is_remembered", reordering_is_remembered },
