@@ -84,6 +84,7 @@ bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 {
 	if (rt_bypass)
 		return false;
+	critical_enter();
 	if (atomic_fetch_add(&e->state, 1) & FD_CLOSING)
 		goto out_unpin;
 	u->ref.sk = atomic_load_explicit(&e->sk, memory_order_acquire);
@@ -101,6 +102,7 @@ bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 	return true;
 out_unpin:
 	unpin(fd, e);
+	critical_leave();
 	return false;
 }
 
@@ -110,6 +112,7 @@ void fd_put(struct fd_use *u)
 		return;
 	unpin(u->fd, u->entry);
 	u->entry = NULL;
+	critical_leave();
 }
 
 /* Puts the placeholder where the file was. The number the file has now, or
@@ -143,7 +146,9 @@ int fd_close(struct fd_use *u)
 	atomic_store_explicit(&e->sk, NULL, memory_order_release);
 	if (atomic_compare_exchange_strong(&e->state, &only_mine, 0)) {
 		u->entry = NULL;
-		return sock_close(&u->ref, u->fd);
+		file = sock_close(&u->ref, u->fd);
+		critical_leave();
+		return file;
 	}
 
 	/* Others are inside a call on it. */

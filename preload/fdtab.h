@@ -10,6 +10,7 @@
  *     return result(sock_shutdown(&u.ref, fd, how));
  *
  * and the pin goes when u leaves its scope, also when the thread is cancelled.
+ * Between the two, signal handlers are put off (rt/critical.h).
  * While a number is pinned nobody gets it for another file: a close() that
  * meets a pin closes the file, but leaves a placeholder in its place, on which
  * everything fails with EBADF; the last unpin closes that.
@@ -20,6 +21,7 @@
 #ifndef RUDP_PRELOAD_FDTAB_H
 #define RUDP_PRELOAD_FDTAB_H
 
+#include "rt/critical.h"
 #include "rt/sock.h"
 
 enum { FD_CHUNK_BITS = 10, FD_CHUNK = 1 << FD_CHUNK_BITS, FD_CHUNKS = 1024 };
@@ -66,8 +68,12 @@ static inline bool fd_get(int fd, struct fd_use *u)
 /* The same, but false for a relay: its bytes are the kernel's business. */
 static inline bool fd_get_stream(int fd, struct fd_use *u)
 {
-	return fd_get(fd, u) && atomic_load_explicit(&u->ref.sk->kind,
-						     memory_order_relaxed) != SK_RELAY;
+	if (likely(!fd_get(fd, u)))
+		return false;
+	if (likely(atomic_load_explicit(&u->ref.sk->kind, memory_order_relaxed) != SK_RELAY))
+		return true;
+	fd_put(u);
+	return false;
 }
 
 /* fd is a descriptor of r's sock from now on. 0 or -ENOMEM, -EMFILE. */

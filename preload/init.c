@@ -8,4 +8,5 @@ static __attribute__((constructor)) void init(void)
 	rt_init_env();
 	libc_resolve_all();
 	proc_init();
+	signals_init();
 }

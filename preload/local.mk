@@ -15,6 +15,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	%reldir%/poll.c \
 	%reldir%/proc.c \
 	%reldir%/rw.c \
+	%reldir%/signals.c \
 	%reldir%/socket.c \
 	%reldir%/stdio.c \
 	%reldir%/wrap.h \

@@ -41,8 +41,11 @@ int socket(int family, int type, int protocol)
 			fd_forget(fd);
 		return fd;
 	}
+	critical_enter();
 	fd = sock_socket(family, type, protocol, &r);
-	return enter(fd, &r);
+	fd = enter(fd, &r);
+	critical_leave();
+	return fd;
 }
 
 /* What the kernel copies in before it looks at the address. */

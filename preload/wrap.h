@@ -26,6 +26,9 @@ ssize_t msg_send_result(ssize_t ret, int flags);
 /* fd.c: all the ways to close */
 int fd_close_number(int fd);
 
+/* signals.c */
+void signals_init(void);
+
 /* proc.c */
 void proc_init(void);
 /* A vfork child runs in its parent's memory with descriptors of its own: it

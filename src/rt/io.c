@@ -21,8 +21,8 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	struct timespec ts, *tsp = NULL;
 	u32 seq = atomic_load(word);
 	usec_t now;
+	struct waiting w;
 	long ret;
-	int cancel;
 
 	atomic_store(waits, 1);
 	sock_unlock(sk, fd);
@@ -34,9 +34,9 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 		ts.tv_nsec = (long)((until - now) % USEC_PER_SEC * 1000);
 		tsp = &ts;
 	}
-	cancel = cancel_point();
-	ret = sys_futex_wait(word, seq, tsp);
-	cancel_end(cancel);
+	w = wait_begin();
+	ret = wait_was_interrupted(tsp) ? -EINTR : sys_futex_wait(word, seq, tsp);
+	wait_end(w);
 	if (ret == -EINTR)
 		return -EINTR;
 	return sock_lock(r);

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/driver.c %reldir%/exit.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
 	%reldir%/listen.c %reldir%/lock.c %reldir%/mirror.c %reldir%/port.c %reldir%/relay.c %reldir%/rt.h \
 	%reldir%/rx.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
+	%reldir%/critical.c %reldir%/critical.h \
 	%reldir%/sockopt.c %reldir%/sockopt.h \
 	%reldir%/sockopt_ip.c %reldir%/sockopt_socket.c \
 	%reldir%/sockopt_tcp.c %reldir%/sys.h %reldir%/tw.c %reldir%/udp.c

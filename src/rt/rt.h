@@ -17,6 +17,7 @@
 #include <ev.h>
 #include "mem/arena.h"
 #include "mem/domain.h"
+#include "rt/critical.h"
 #include "rt/sock.h"
 
 enum { DRIVER_RXBUFS = 64 };
@@ -92,21 +93,6 @@ struct driver {
 };
 
 extern struct driver drv;
-
-/* Around a system call of a program's thread that waits, with no lock held:
- * pthread_cancel() ends it, as it ends the call of libc. */
-static inline int cancel_point(void)
-{
-	int old;
-
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
-	return old;
-}
-
-static inline void cancel_end(int old)
-{
-	pthread_setcanceltype(old, NULL);
-}
 
 /* ---- process and driver (start.c, driver.c) ------------------------------ */
 

@@ -258,12 +258,12 @@ static int take(int fd, int flags, u32 *index, u32 *gen)
 	} ctl;
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
 			    .msg_controllen = sizeof(ctl.buf) };
-	int got, cancel = cancel_point();
+	struct waiting w = wait_begin();
 	ssize_t n = sys_recvmsg(fd, &m, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0);
 	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int got;
 
-	cancel_end(cancel);
-
+	wait_end(w);
 	if (n < 0)
 		return (int)n;
 	if (n == 0)

@@ -3,7 +3,7 @@ conform_programs = \
 	%reldir%/closing %reldir%/dataflags %reldir%/dups %reldir%/inherit \
 	%reldir%/ioctls %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/opening %reldir%/options %reldir%/pipes \
-	%reldir%/pollbits %reldir%/streams %reldir%/timeouts %reldir%/xfers
+	%reldir%/pollbits %reldir%/signals %reldir%/streams %reldir%/timeouts %reldir%/xfers
 check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_libconform_la_SOURCES = %reldir%/conform.c %reldir%/conform.h
@@ -20,6 +20,7 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_options_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_pipes_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_pollbits_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_signals_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_streams_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_timeouts_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

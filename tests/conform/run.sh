@@ -17,6 +17,7 @@ progs=${*:-$(cat "$top_srcdir/tests/conform/programs")}
 preload=$LIBRUDP
 case ${SANITIZERS:-no} in
 *address*) preload="$(${CC:-cc} -print-file-name=libasan.so) $LIBRUDP" ;;
+*thread*) preload="$(${CC:-cc} -print-file-name=libtsan.so) $LIBRUDP" ;;
 esac
 
 bad=0
