@@ -38,7 +38,7 @@ static void quickacks(struct conn *c)
 /* Two ends that answer each other: the answer carries the acknowledgement. */
 static bool answered(const struct conn *c)
 {
-	return c->last_data_send > c->last_data_rcv &&
+	return c->last_data_send && c->last_data_send >= c->last_data_rcv &&
 	       c->last_data_send - c->last_data_rcv < DELACK_US;
 }
 
