@@ -281,30 +281,60 @@ static void seeds_of_every_kind(void)
 
 /* ---- what it costs ---------------------------------------------------------------------------- */
 
+static void one_connection(struct scenario *s, struct link_params l, struct report *r)
+{
+	s->conns = 1;
+	for (unsigned k = 0; k < 2; k++) {
+		s->link[k] = l;
+		s->host[k].dgram_max = 1472;
+		s->host[k].max_batch = WIRE_DGRAM_MAX;
+		s->host[k].tx_refuse_ppm = s->host[k].coalesce_us = 0;
+		s->host[k].cc_id = 0;
+		s->host[k].rcv_credit = 64 << 20;
+	}
+	refuse = (struct refuse){ 0 };
+	sim_run(s, r);
+}
+
 static struct report transfer(struct link_params l, u64 bytes)
 {
 	static struct scenario s;
 	struct report r;
 
 	scenario_make(&s, scenario_find("clean"), 1);
-	s.conns = 1;
 	scenario_bulk(&s, 0, bytes);
-	for (unsigned k = 0; k < 2; k++) {
-		s.link[k] = l;
-		s.host[k].dgram_max = 1472;
-		s.host[k].max_batch = WIRE_DGRAM_MAX;
-		s.host[k].tx_refuse_ppm = s.host[k].coalesce_us = 0;
-		s.host[k].cc_id = 0;
-		s.host[k].rcv_credit = 64 << 20;
-	}
-	refuse = (struct refuse){ 0 };
-	sim_run(&s, &r);
+	one_connection(&s, l, &r);
 	printf("# %llu bytes in %.3f s, %.1f Mbit/s, %llu retransmitted, %llu time-outs\n",
 	       (unsigned long long)bytes, (double)r.transfer_us / 1e6,
 	       (double)bytes * 8 / (double)r.transfer_us,
 	       (unsigned long long)r.counters[CNT_RetransSegs],
 	       (unsigned long long)r.counters[CNT_TCPTimeouts]);
 	return r;
+}
+
+/* Small questions and answers: a round trip each, nothing said twice, hardly
+ * a packet that only acknowledges. */
+static void questions_and_answers(void)
+{
+	static struct scenario s;
+	const u32 rtts[] = { 100, 1000, 20000, 150000 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rtts); i++) {
+		struct link_params l = { .delay_us = rtts[i] / 2 };
+		struct report r;
+
+		scenario_make(&s, scenario_find("clean"), 1);
+		for (unsigned k = 0; k < 2; k++)
+			s.plan[0][k] = (struct app_plan){
+				.tx_total = 20000, .turn = 100, .turn_second = k,
+				.write_chunk = 100, .read_chunk = 4096 };
+		one_connection(&s, l, &r);
+		printf("# round trip %u us: 200 answers in %.1f ms, %llu packets\n", rtts[i],
+		       (double)r.transfer_us / 1e3, (unsigned long long)r.packets);
+		want(r.counters[CNT_RetransSegs] == 0 && r.counters[CNT_TCPLossProbes] == 0);
+		want(r.transfer_us < 203 * (u64)rtts[i] + 45000);
+		want(r.packets < 400 + 40);
+	}
 }
 
 static double mbit(u64 bytes, const struct report *r)
@@ -371,6 +401,7 @@ static const struct test tests[] = {
 	{ "spurious_rto_is_undone", spurious_rto_is_undone },
 	{ "rto_counts_all_lost", rto_counts_all_lost },
 	{ "dsack_undoes_recovery", dsack_undoes_recovery },
+	{ "questions_and_answers", questions_and_answers },
 	{ "full_rate_without_loss", full_rate_without_loss },
 	{ "no_queue_no_loss", no_queue_no_loss },
 	{ "one_percent_loss", one_percent_loss },
