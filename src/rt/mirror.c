@@ -75,6 +75,7 @@ int mirror_pair(struct sock *sk, int fd)
 	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &udp, sizeof(udp));
+	atomic_store(&sk->offered, 1);
 	ret = (int)sys_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (ret < 0)
 		return ret;
@@ -142,7 +143,7 @@ static bool adopt(int fd, const struct hello *h, int udp)
 	struct sock *sk = rt_sock(h->index);
 
 	if (h->nonce != drv.nonce || !sk || atomic_load(&sk->gen) != h->gen ||
-	    sk->owner_fd >= 0)
+	    !atomic_load(&sk->offered) || sk->owner_fd >= 0)
 		return false;
 	sk->owner_fd = fd;
 	sk->port.drv_fd = udp;

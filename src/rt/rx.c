@@ -109,16 +109,25 @@ static void touch(struct port_watch *pw, struct sock *port_sk, struct sock *sk)
 	sk->conn.rcv_credit = port_sk->port.capacity / share;
 }
 
+/* R4.6. Somebody else holds the lock and may change the numbers meanwhile: a
+ * bound need not be exact. */
+__attribute__((no_sanitize("thread")))
+static bool backlog_full(const struct sock *sk)
+{
+	const struct mem_acct *m = &sk->conn.mem;
+	u64 limit = 2 * (u64)m->rcvbuf + m->sndbuf / 2 + 65536;
+
+	return atomic_load(&sk->backlog_len) + (u64)m->rmem_alloc > limit;
+}
+
 static void park(struct sock *sk, struct rxbuf *rb)
 {
 	struct rxbuf *head;
-	u32 limit = 2 * sk->conn.mem.rcvbuf + sk->conn.mem.sndbuf / 2 + 65536;
 	unsigned parked = 0;
 
 	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
 		parked += atomic_load(&drv.shm->rx[i].busy);
-	if (atomic_load(&sk->backlog_len) + (u64)sk->conn.mem.rmem_alloc > limit ||
-	    parked >= PARKED_MAX) {
+	if (backlog_full(sk) || parked >= PARKED_MAX) {
 		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
 		return;
 	}

@@ -93,6 +93,7 @@ struct sock {
 	_Atomic u64 deadline;	/* conn_deadline at the last unlock */
 	_Atomic u64 timer_at;	/* when the driver will look; <= deadline, or attn */
 	_Atomic u32 stale;	/* the app end is gone everywhere */
+	_Atomic u32 offered;	/* whoever made it is ready for the driver to adopt it */
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
 	_Atomic u32 et;		/* is or was in an edge-triggered set */
