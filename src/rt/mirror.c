@@ -75,13 +75,15 @@ int mirror_pair(struct sock *sk, int fd)
 	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &udp, sizeof(udp));
+	sk->m = (struct mirror){ .paired = true, .plugged = true };
 	atomic_store(&sk->offered, 1);
 	ret = (int)sys_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (ret < 0)
+	if (ret < 0) {
+		sk->m = (struct mirror){ .paired = false };
 		return ret;
+	}
 	sys_send(fd, "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sys_send(fd, "p", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	sk->m = (struct mirror){ .paired = true, .plugged = true };
 	return 0;
 }
 

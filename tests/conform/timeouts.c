@@ -69,7 +69,7 @@ static void timeouts(void)
 
 /* Interrupts the main thread until it is told to stop. */
 static pthread_t victim;
-static volatile bool stop;
+static _Atomic bool stop;
 
 static void *pester(void *arg)
 {
