@@ -186,6 +186,11 @@ struct conn {
 	bool snd_more;		/* the last send said MSG_MORE: corked until the next */
 	u32 ack_ts;		/* peer's ts in the newest ACK: orders NOMEM and wnd */
 	struct list *rtx_hint;	/* nothing to retransmit before it; NULL: unknown */
+	struct list *sack_hint;	/* the segment a SACK block last marked; NULL: none */
+	u64 sack_cache_base;	/* blocks of the last acknowledgement, from here: */
+	struct {
+		u32 start, end;
+	} sack_cache[SACK_BLOCKS_ACK];
 	u32 rtx_pending;	/* LOST and not yet retransmitted, datagrams */
 	u8 probe_due;		/* enum probe_due: timers ask conn_output for these */
 	u8 why_blocked;		/* enum tx_why: conn_output's last first no */

@@ -308,6 +308,8 @@ void recovery_rto(struct conn *c, usec_t now)
 	    (c->ca_state == CA_LOSS && !c->retries))
 		reduce_begin(c);
 	undo_begin(c);
+	if (reneged)
+		sack_forget(c);
 	mark_for_rto(c, reneged, now);
 	c->cwnd = snd_in_flight(c) + 1;
 	c->cwnd_cnt = 0;

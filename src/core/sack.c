@@ -6,6 +6,11 @@
  * segment is cut at datagram boundaries. A block that makes no sense is
  * counted and skipped; nothing a peer says can do more than mark what is in
  * flight.
+ *
+ * Acknowledgements repeat their blocks. What the last one said already is not
+ * looked at again, and the search for what is new begins where the last block
+ * ended, so that an acknowledgement costs what it brings and not the length of
+ * the queue.
  */
 #include "core/snd.h"
 
@@ -43,26 +48,54 @@ static void mark_sacked(struct conn *c, struct seg *s, struct sack_result *r, us
 	list_del(&s->tsorted);
 }
 
-/* Marks what [start, end) covers, from segment *pos on; leaves *pos there. */
-static void apply_block(struct conn *c, u64 start, u64 end, struct list **pos,
-			struct sack_result *r, usec_t now)
+/* The segment in flight that holds `seq`, near the hint; send_head: none. */
+static struct list *seek(const struct conn *c, u64 seq)
 {
-	while (*pos != c->send_head) {
-		struct seg *s = seg_of(*pos);
+	struct list *l = c->sack_hint ? c->sack_hint : c->sndq.next;
 
-		if (s->seq >= end)
-			return;
-		if (!(s->flags & SEG_SACKED) && seg_end(s) > start) {
-			struct seg *cut = cut_to_block(c, s, start, end);
+	while (l != c->sndq.next && seg_of(l)->seq > seq)
+		l = l->prev;
+	while (l != c->send_head && seg_end(seg_of(l)) <= seq)
+		l = l->next;
+	return l;
+}
 
-			if (cut) {
-				mark_sacked(c, cut, r, now);
-				s = cut;
-			}
-		}
-		if (seg_end(s) > end)
+/* Where the part of b begins that the last acknowledgement did not bring; the
+ * byte before may lie in a datagram that was covered only in part. */
+static u64 news_of(const struct conn *c, const struct sack_block *b)
+{
+	u64 from = b->start;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(c->sack_cache); i++) {
+		u64 start = c->sack_cache_base + c->sack_cache[i].start;
+		u64 end = c->sack_cache_base + c->sack_cache[i].end;
+
+		if (start <= b->start && end > from)
+			from = end;
+	}
+	return from;
+}
+
+static void apply_block(struct conn *c, const struct sack_block *b, struct sack_result *r,
+			usec_t now)
+{
+	u64 from = news_of(c, b);
+	struct list *l;
+
+	if (from >= b->end)
+		return;
+	for (l = seek(c, from > b->start ? from - 1 : from); l != c->send_head; l = l->next) {
+		struct seg *s = seg_of(l), *cut;
+
+		if (s->seq >= b->end)
 			return;
-		*pos = s->link.next;
+		if (s->flags & SEG_SACKED)
+			continue;
+		cut = cut_to_block(c, s, b->start, b->end);
+		if (!cut)
+			continue;
+		mark_sacked(c, cut, r, now);
+		c->sack_hint = l = &cut->link;
 	}
 }
 
@@ -111,10 +144,28 @@ static void apply_dsack(struct conn *c, const struct sack_block *d, struct sack_
 		c->undo_retrans -= min((u32)c->undo_retrans, pkts);
 }
 
+/* Of the blocks that made sense, n of them. */
+static void remember(struct conn *c, const struct sack_block *b, unsigned n)
+{
+	c->sack_cache_base = c->snd_una;
+	for (unsigned i = 0; i < ARRAY_SIZE(c->sack_cache); i++) {
+		bool sound = i < n && b[i].start >= c->snd_una &&
+			     b[i].end - c->snd_una <= UINT32_MAX;
+
+		c->sack_cache[i].start = sound ? b[i].start - c->snd_una : 0;
+		c->sack_cache[i].end = sound ? b[i].end - c->snd_una : 0;
+	}
+}
+
+void sack_forget(struct conn *c)
+{
+	c->sack_hint = NULL;
+	remember(c, NULL, 0);
+}
+
 void sack_apply(struct conn *c, const struct wire_hdr *h, struct sack_result *r, usec_t now)
 {
 	struct sack_block b[SACK_BLOCKS_ACK];
-	struct list *pos = c->sndq.next;
 	unsigned n;
 
 	*r = (struct sack_result){ 0 };
@@ -124,5 +175,6 @@ void sack_apply(struct conn *c, const struct wire_hdr *h, struct sack_result *r,
 		return;
 	n = sort_blocks(c, h, b);
 	for (unsigned i = 0; i < n; i++)
-		apply_block(c, b[i].start, b[i].end, &pos, r, now);
+		apply_block(c, &b[i], r, now);
+	remember(c, b, n);
 }

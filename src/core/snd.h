@@ -114,6 +114,8 @@ struct sack_result {
 	usec_t first;		/* as in sndq_acked */
 	bool tlp_dup;		/* D-SACK of the tail loss probe */
 };
+/* The peer took back what it had SACKed. */
+void sack_forget(struct conn *c);
 void sack_apply(struct conn *c, const struct wire_hdr *h, struct sack_result *r, usec_t now);
 
 /* --- RTT (rtt.c) ------------------------------------------------------------- */

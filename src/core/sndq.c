@@ -170,6 +170,8 @@ void sndq_ack(struct conn *c, u64 ack, struct sndq_acked *r, usec_t now)
 			rack_advance(c, s, seg_end(s), now);
 		if (c->rtx_hint == &s->link)
 			c->rtx_hint = NULL;
+		if (c->sack_hint == &s->link)
+			c->sack_hint = NULL;
 		score_del(c, s);
 		list_del(&s->tsorted);
 		list_del(&s->link);
@@ -188,6 +190,7 @@ void snd_purge(struct conn *c)
 	}
 	c->send_head = &c->sndq;
 	c->rtx_hint = NULL;
+	sack_forget(c);
 	list_init(&c->tsorted);
 	c->packets_out = c->sacked_out = c->lost_out = c->retrans_out = 0;
 	c->rtx_pending = c->flight_bytes = 0;
