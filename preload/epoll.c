@@ -1,5 +1,6 @@
 /* epoll.c - the kernel's sets hold mirrors; a sock only has to know that one
  * of its watchers wants edges. */
+#include "preload/epoll_move.h"
 #include "preload/wrap.h"
 
 int epoll_create(int size)
@@ -24,8 +25,11 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	FD_USE(u);
 
-	if (op != EPOLL_CTL_DEL && ev && (ev->events & EPOLLET) && fd_get(fd, &u))
-		sock_edge_triggered(&u.ref);
+	if (op != EPOLL_CTL_DEL && ev && fd_get(fd, &u)) {
+		if (ev->events & EPOLLET)
+			sock_edge_triggered(&u.ref);
+		atomic_store_explicit(&epoll_move_used, true, memory_order_relaxed);
+	}
 	return LIBC(epoll_ctl)(epfd, op, fd, ev);
 }
 

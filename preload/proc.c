@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 #include <sys/mman.h>
+#include "preload/epoll_move.h"
 #include "preload/wrap.h"
 #include "rt/sys.h"
 
@@ -58,13 +59,16 @@ static int replace_all(struct fd_use *u, int file)
 	LIBC(fcntl)(file, F_SETFL, O_RDWR | nonblock);
 	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
 		FD_USE(other);
+		struct epoll_regs regs;
 		int flags;
 
 		if (!fd_get(fd, &other) || other.ref.sk != u->ref.sk ||
 		    other.ref.gen != u->ref.gen)
 			continue;
 		flags = LIBC(fcntl)(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+		epoll_move_begin(&regs, fd);
 		LIBC(dup3)(file, fd, flags);
+		epoll_move_end(&regs, fd);
 	}
 	return LIBC(close)(file);
 }

@@ -1,5 +1,6 @@
 /* socket.c - sockets are made, named, connected, shut. */
 #include <pthread.h>
+#include "preload/epoll_move.h"
 #include "preload/wrap.h"
 #include "rt/sys.h"
 
@@ -97,9 +98,23 @@ int accept(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 	return accept4(fd, sa, len, 0);
 }
 
+/* Who is refused may try again with the same socket. */
+static void renew(struct fd_use *u)
+{
+	struct epoll_regs regs;
+	struct sock_ref fresh;
+
+	if (!sock_renewable(&u->ref))
+		return;
+	epoll_move_begin(&regs, u->fd);
+	if (sock_renew(&u->ref, u->fd, &fresh) < 0)
+		return;
+	fd_set_sock(u->fd, &fresh);
+	epoll_move_end(&regs, u->fd);
+}
+
 int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 {
-	struct sock_ref fresh;
 	int ret;
 	FD_USE(u);
 
@@ -109,10 +124,8 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 		return (int)result(-EINVAL);
 	pthread_testcancel();
 	ret = sock_connect(&u.ref, fd, sa.__sockaddr__, len);
-	/* Who is refused may try again with the same socket. */
-	if (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
-	    sock_renew(&u.ref, fd, &fresh) == 0)
-		fd_set_sock(fd, &fresh);
+	if (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR)
+		renew(&u);
 	return (int)result(ret);
 }
 

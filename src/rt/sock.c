@@ -427,21 +427,26 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 	return ret;
 }
 
+bool sock_renewable(struct sock_ref *r)
+{
+	struct sock *sk = r->sk;
+	bool failed;
+
+	if (sock_lock(r) < 0)
+		return false;
+	failed = atomic_load(&sk->kind) == SK_CONN && sk->conn.state == CONN_CLOSED &&
+		 !sk->accepted && !sk->conn.bytes_received && !sk->conn.bytes_acked;
+	pthread_mutex_unlock(&sk->lock);
+	return failed;
+}
+
 /* As inherited from a listener: all options, no state. */
 int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
 {
 	struct sock *old = r->sk;
 	int fl = sys_fcntl(fd, F_GETFL, 0), cloexec = sys_fcntl(fd, F_GETFD, 0);
-	int made, err = sock_lock(r);
-	bool failed;
+	int made, err;
 
-	if (err < 0)
-		return err;
-	failed = atomic_load(&old->kind) == SK_CONN && old->conn.state == CONN_CLOSED &&
-		 !old->accepted && !old->conn.bytes_received && !old->conn.bytes_acked;
-	pthread_mutex_unlock(&old->lock);
-	if (!failed)
-		return -EISCONN;
 	made = sock_socket(old->family, old->type | (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0),
 			   old->protocol, ret);
 	if (made < 0)

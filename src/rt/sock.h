@@ -177,8 +177,10 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
 /* Fills msg_namelen (0), msg_controllen (0), msg_flags. */
 ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags);
-/* After a connect() that failed: fd is a socket as new, but for its options
- * and its file flags, and *ret its sock. -EISCONN: there was no such connect. */
+/* Was there a connect() that failed? */
+bool sock_renewable(struct sock_ref *r);
+/* Then fd becomes a socket as new, but for its options and its file flags,
+ * and *ret its sock. */
 int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret);
 int sock_shutdown(struct sock_ref *r, int fd, int how);
 /* The program closes fd, one of possibly many references. Closes the real
