@@ -178,10 +178,11 @@ server()
 
 	shift
 	set_in_mode
-	"${in_mode[@]}" "$@" >"$tmp/$name.log" 2>&1 </dev/null &
+	server_log=$tmp/$name.log
+	: >"$server_log"	# of an earlier one it may say what is waited for
+	"${in_mode[@]}" "$@" >"$server_log" 2>&1 </dev/null &
 	pid=$!
 	pids="$pids $pid"
-	server_log=$tmp/$name.log
 }
 
 # A port that nobody uses, UDP and TCP: in $port.

@@ -49,12 +49,14 @@ killed()
 	stop_all
 }
 
+said() { run nc -d 127.0.0.1 "$port" >got; }
+
 last_words()
 {
 	new_port
 	peer_server last-words "$port" 3000000
 	ready_log listening || return
-	run nc -d 127.0.0.1 "$port" >got
+	check "a caller of one who exits ends well" said
 	check "what was sent before an exit arrives, and then the end" \
 		equal "$(wc -c <got)" 3000000
 	wait "$pid"

@@ -43,6 +43,7 @@ stalled_readers()
 	server sender "$python" "$e2e_src/peer.py" stall-server "$port" $bytes
 	ready || return
 	mkfifo go
+	: >client.log
 	set_in_mode
 	timeout 60 "${in_mode[@]}" "$python" "$e2e_src/peer.py" stall-client \
 		"$port" $readers $bytes <go >client.log 2>&1 &

@@ -16,6 +16,7 @@ data www/small 4194304
 # relayed PORT SEED: a relay to it; its port is in $port.
 relayed()
 {
+	: >relay.port
 	"$e2e_bin/relay" -t "127.0.0.1:$1" -o "$weather,seed=$2" -i "$weather,seed=$2" \
 		>relay.port 2>relay.log &
 	relay=$!
