@@ -64,6 +64,34 @@ static void refused(void)
 	close(c);
 }
 
+/* The same socket tries until somebody listens, in an epoll set all the time. */
+static void tries_again(void)
+{
+	struct epoll_event ev = { .events = EPOLLOUT, .data.u32 = 77 }, got;
+	union addr a;
+	socklen_t len;
+	int b = fresh(), c = fresh(), ep = epoll_create1(0), n;
+
+	len = loopback(&a);
+	bind(b, &a.sa, len);
+	getsockname(b, &a.sa, &len);
+	nonblocking(c, true);
+	epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev);
+	connect(c, &a.sa, len);
+	await(c, POLLHUP);
+	say("refused", connect(c, &a.sa, len));
+	listen(b, 1);
+	say("tries again", connect(c, &a.sa, len));
+	n = epoll_wait(ep, &got, 1, 5000);
+	if (n == 1 && got.events & EPOLLHUP)	/* what was before */
+		n = epoll_wait(ep, &got, 1, 5000);
+	printf("epoll: %d %s %u\n", n, bits((int)got.events), got.data.u32);
+	printf("SO_ERROR: %d\n", so_error(c));
+	close(b);
+	close(c);
+	close(ep);
+}
+
 static void ioctl_nonblock(void)
 {
 	int c, s, on = 1;
@@ -106,6 +134,7 @@ int main(int argc, char **argv)
 	start(argc, argv);
 	succeeds();
 	refused();
+	tries_again();
 	ioctl_nonblock();
 	partial();
 	return 0;
