@@ -185,9 +185,11 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
 			life_arm(sk);
-		} else if (driver_attention(sk) &&
-			   atomic_load(&sk->deadline) < atomic_load(&drv.shm->next_wake)) {
-			wake |= WAKE_DRIVER;
+		} else {
+			driver_attention(sk);
+			if (atomic_load(&drv.shm->sleeping) &&
+			    atomic_load(&sk->deadline) < atomic_load(&drv.shm->next_wake))
+				wake |= WAKE_DRIVER;
 		}
 	}
 	if (ask) {
@@ -195,11 +197,20 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 		if (atomic_load(&drv.shm->sleeping))
 			wake |= WAKE_DRIVER;
 	}
+	if (wake & WAKE_READER)
+		atomic_store(&sk->rwait, 0);
+	if (wake & WAKE_WRITER)
+		atomic_store(&sk->wwait, 0);
 	return wake;
 }
 
 /* Wakes after the unlock, so that the woken do not run into the lock. False:
- * nobody slept after all, and the mirror must show what they would have seen. */
+ * nobody slept after all, and the mirror must show what they would have seen.
+ *
+ * A sleeper says so and reads the word under the lock. Whoever takes the note
+ * down, under the lock too, wakes all: those who had read the word before find
+ * it changed, those who come later have seen what there is. So the note is
+ * never taken down here, after the unlock, where it may be a newer one. */
 static bool wake_up(struct sock *sk, unsigned wake)
 {
 	bool found = true;
@@ -208,15 +219,11 @@ static bool wake_up(struct sock *sk, unsigned wake)
 		driver_wake();
 	if (wake & WAKE_READER) {
 		atomic_fetch_add(&sk->rseq, 1);
-		if (!sys_futex_wake(&sk->rseq, INT32_MAX)) {
-			atomic_store(&sk->rwait, 0);
-			found = false;
-		}
+		found = sys_futex_wake(&sk->rseq, INT32_MAX) > 0;
 	}
 	if (wake & WAKE_WRITER) {
 		atomic_fetch_add(&sk->wseq, 1);
-		if (!sys_futex_wake(&sk->wseq, INT32_MAX))
-			atomic_store(&sk->wwait, 0);
+		sys_futex_wake(&sk->wseq, INT32_MAX);
 	}
 	return found;
 }
