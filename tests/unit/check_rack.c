@@ -166,6 +166,26 @@ START_TEST(a_block_cuts_at_datagram_boundaries)
 }
 END_TEST
 
+/* Blocks that come again, grow at either end, and merge. */
+START_TEST(blocks_repeat_and_grow)
+{
+	B.c.cwnd = 40;
+	put(30000);
+	answer(.ack = 0, .sack = { 10000, 12000 }, .sack2 = { 20000, 21000 });
+	ck_assert_uint_eq(B.c.sacked_out, 3);
+	answer(.ack = 0, .sack = { 10000, 12000 }, .sack2 = { 20000, 21000 });
+	ck_assert_uint_eq(B.c.sacked_out, 3);
+	answer(.ack = 0, .sack = { 10000, 12500 }, .sack2 = { 19000, 21000 });
+	ck_assert_uint_eq(B.c.sacked_out, 4);
+	answer(.ack = 0, .sack = { 10000, 13000 }, .sack2 = { 19000, 22000 });
+	ck_assert_uint_eq(B.c.sacked_out, 6);
+	answer(.ack = 9000, .sack = { 10000, 22000 });
+	ck_assert_uint_eq(B.c.sacked_out, 12);
+	answer(.ack = 22000);
+	ck_assert_uint_eq(B.c.sacked_out, 0);
+}
+END_TEST
+
 START_TEST(senseless_blocks_are_discarded)
 {
 	put(3000);
@@ -278,6 +298,7 @@ static void add(TCase *t)
 	tcase_add_test(t, a_lost_retransmission_is_found_without_a_timeout);
 	tcase_add_test(t, order_within_a_microsecond);
 	tcase_add_test(t, a_block_cuts_at_datagram_boundaries);
+	tcase_add_test(t, blocks_repeat_and_grow);
 	tcase_add_test(t, senseless_blocks_are_discarded);
 	tcase_add_test(t, probe_after_two_srtt);
 	tcase_add_test(t, lone_datagram_waits_for_a_delayed_ack);

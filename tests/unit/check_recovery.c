@@ -146,6 +146,8 @@ START_TEST(reneging_is_noticed_by_the_timer)
 	at(360);
 	answer(.ack = 2000);
 	left_train(2000, 2000, MSS);
+	answer(.ack = 2000, .sack = { 3000, 4000 });	/* again, and believed again */
+	ck_assert_uint_eq(B.c.sacked_out, 1);
 	answer(.ack = 4000);
 	ck_assert_uint_eq(B.c.packets_out, 0);
 }
