@@ -28,6 +28,7 @@ static void leave(void)
 		rb->unit = MEM_NONE;
 	}
 	pthread_mutex_unlock(&drv.shm->pool_lock);
+	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, 0);
 	arena_flush(drv.ar);
 }
 
