@@ -73,6 +73,10 @@ static void check_reneging(struct conn *c, usec_t now)
 
 static void after_ack(struct conn *c, const struct ack_sample *s, usec_t now)
 {
+	/* This trouble is over, also one that was a mere probe: the next one is
+	 * given its own time before the connection is given up. */
+	if (s->una_advanced && !c->retrans_out && !snd_in_recovery(c))
+		c->retrans_stamp = 0;
 	if (!c->packets_out) {
 		timer_all_acked(c);
 	} else if (s->una_advanced) {
