@@ -190,6 +190,25 @@ static void gives_up_after_retries2(void)
 	script_end();
 }
 
+/* A probe long ago does not shorten what a time-out of today may last. */
+static void old_trouble_is_forgotten(void)
+{
+	establish(.mss = 1000, .rtt_ms = 10);
+	S.slack_us = USEC_NEVER / 2;
+	app_write(1000);
+	at(100);
+	want(count_of(CNT_TCPLossProbes) == 1);
+	skip_all();
+	inject(.ack = 1000);
+	at(3600 * 1000);
+	app_write(1000);
+	skip_all();
+	at(3600 * 1000 + 20000);
+	want(count_of(CNT_TCPTimeouts) > 3 && S.c->state == CONN_ESTABLISHED);
+	skip_all();
+	script_end();
+}
+
 static void user_timeout_is_kept(void)
 {
 	establish(.mss = 1000, .rtt_ms = 10);
@@ -397,6 +416,7 @@ static const struct test tests[] = {
 	  probe_that_repaired_a_loss_costs_a_window },
 	{ "rto_backs_off", rto_backs_off },
 	{ "gives_up_after_retries2", gives_up_after_retries2 },
+	{ "old_trouble_is_forgotten", old_trouble_is_forgotten },
 	{ "user_timeout_is_kept", user_timeout_is_kept },
 	{ "spurious_rto_is_undone", spurious_rto_is_undone },
 	{ "rto_counts_all_lost", rto_counts_all_lost },

@@ -215,14 +215,28 @@ static void make_slow(struct scenario *s, struct rng *r)
 		}
 }
 
+/* An orphan waits for minutes (R6.4), so for an hour only who is still held: one
+ * end says nothing of its own end until it has read everything. */
+static void stall_for_long(struct app_plan *p, unsigned who, struct rng *r)
+{
+	p[who].stall_us = (u32)rng_scale(r, 60000 * MS, 4000000 * MS);
+	p[!who].stall_us = 0;
+	p[who].end = END_WAIT;
+	p[!who].end = END_SHUTDOWN;
+	p[who].rcvlowat = p[!who].rcvlowat = 0;
+}
+
 static void make_stall(struct scenario *s, struct rng *r)
 {
 	make_loss(s, r);
-	for (unsigned i = 0; i < s->conns; i++)
+	for (unsigned i = 0; i < s->conns; i++) {
 		for (unsigned k = 0; k < 2; k++) {
 			s->plan[i][k].stall_at = 1 + rng_below(r, s->plan[i][!k].tx_total + 1);
-			s->plan[i][k].stall_us = (u32)rng_scale(r, MS, 300000 * MS);
+			s->plan[i][k].stall_us = (u32)rng_scale(r, MS, 30000 * MS);
 		}
+		if (rng_chance(r, 40))
+			stall_for_long(s->plan[i], (unsigned)rng_below(r, 2), r);
+	}
 }
 
 static void make_small_buffers(struct scenario *s, struct rng *r)

@@ -49,15 +49,13 @@ static void on_accept(struct host *h, struct endpoint *ep)
 	app_attach(a, ep);
 }
 
-/* As flow_first_window() with a ratio of a half. */
 static u32 listen_window(struct host *h, u16 sport)
 {
 	u32 set = world->s->plan[sport - CLIENT_PORT0][1].rcvbuf;
-	u32 rcvbuf = set ? max(2 * min(set, world->s->limits.rmem_max), 2304u) :
-		     world->s->limits.rmem[1];
-	u32 win = rcvbuf / 2, mss = h->cfg.dgram_max - (u32)WIRE_HDR;
+	u32 rcvbuf = set ? max(2 * min(set, world->s->limits.rmem_max),
+			       (u32)SOCK_MIN_RCVBUF) : world->s->limits.rmem[1];
 
-	return win > mss ? win - win % mss : win;
+	return open_first_window(rcvbuf, 0, h->cfg.dgram_max);
 }
 
 static void open_client(struct app *a)
