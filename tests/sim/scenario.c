@@ -239,6 +239,23 @@ static void make_stall(struct scenario *s, struct rng *r)
 	}
 }
 
+/* Long silences between a few words. */
+static void make_idle(struct scenario *s, struct rng *r)
+{
+	make_loss(s, r);
+	for (unsigned i = 0; i < s->conns; i++)
+		for (unsigned k = 0; k < 2; k++) {
+			struct app_plan *p = &s->plan[i][k];
+
+			p->write_chunk = (u32)max((u64)p->write_chunk, p->tx_total / 5 + 1);
+			p->write_pause_us = (u32)rng_scale(r, 100 * MS, 300000 * MS);
+			/* and every one of them finds room at once */
+			p->turn = p->read_pause_us = p->sndbuf = p->notsent_lowat = 0;
+			s->plan[i][!k].rcvbuf = 0;
+			p->fidgets = false;
+		}
+}
+
 static void make_small_buffers(struct scenario *s, struct rng *r)
 {
 	make_loss(s, r);
@@ -340,6 +357,7 @@ const struct scenario_kind scenario_kinds[] = {
 	{ "narrow", "a bottleneck with a short queue", make_narrow },
 	{ "slow", "slow readers with small buffers", make_slow },
 	{ "stall", "readers that stop for long", make_stall },
+	{ "idle", "a few words, and minutes of silence between them", make_idle },
 	{ "small", "smallest buffers on both sides", make_small_buffers },
 	{ "violent", "aborts, early closes, processes that vanish", make_violent },
 	{ "refused", "nobody listens", make_refused },
