@@ -107,6 +107,7 @@ static void *const raw[LIBC_COUNT] = {
 	[LIBC__Exit] = (void *)raw_exit,
 };
 
+BEFORE_TSAN
 void *libc_resolve(enum libc_call call)
 {
 	void *f = raw[call] ? raw[call] : (void *)no_such_call;

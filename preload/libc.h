@@ -47,6 +47,11 @@ extern _Atomic(void *) libc_table[LIBC_COUNT];
 void *libc_resolve(enum libc_call call);
 void libc_resolve_all(void);
 
+/* ThreadSanitizer installs its own handlers, through ours, before it is ready
+ * for code that it has instrumented. */
+#define BEFORE_TSAN	__attribute__((no_sanitize("thread")))
+
+BEFORE_TSAN
 static inline void *libc_function(enum libc_call call)
 {
 	void *f = atomic_load_explicit(&libc_table[call], memory_order_relaxed);

@@ -32,6 +32,7 @@ static const struct handler *handler_of(int sig)
 	return &handlers[sig][atomic_load(&counts[sig])];
 }
 
+BEFORE_TSAN
 static bool is_fault(int sig)
 {
 	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL ||
@@ -127,6 +128,7 @@ static int install(int sig, const struct sigaction *act, struct sigaction *old)
 	return 0;
 }
 
+BEFORE_TSAN
 int sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 {
 	u64 all = ~0ULL, mask;
