@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 #include "rt/rt.h"
@@ -368,9 +369,20 @@ static int take_error(struct sock *sk)
 	return err ? -err : -ECONNABORTED;
 }
 
+/* The driver has been asked to pull the plug; who polls right after connect()
+ * must find it gone. */
+static void wait_unplugged(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct timespec limit = { .tv_nsec = 100000000 };
+
+	sys_call6(SYS_ppoll, (long)&p, 1, (long)&limit, 0, 0, 0);
+}
+
 static int connect_result(struct sock_ref *r, int fd)
 {
 	struct sock *sk = r->sk;
+	bool plugged;
 	usec_t until = sk->sndtimeo_us ? rt_now() + sk->sndtimeo_us : USEC_NEVER;
 	int ret;
 
@@ -382,7 +394,10 @@ static int connect_result(struct sock_ref *r, int fd)
 			return ret;
 	}
 	ret = sk->conn.err || sk->conn.state == CONN_CLOSED ? take_error(sk) : 0;
+	plugged = sk->m.plugged;
 	sock_unlock(sk, fd);
+	if (!ret && plugged)
+		wait_unplugged(fd);
 	return ret;
 }
 
