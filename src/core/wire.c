@@ -5,6 +5,7 @@
  * alone depends on the connection's seed: seeding XXH3 for a long input would
  * derive a new secret for each packet, and streaming over both would copy.
  */
+#include <endian.h>
 #include <string.h>
 #include <sys/uio.h>
 #define XXH_INLINE_ALL
@@ -58,9 +59,11 @@ static u64 get64(const u8 *p)
 
 u64 wire_seed(u64 id_a, u64 id_b)
 {
+	u64 a = htole64(id_a), b = htole64(id_b);
+
 	/* Each id is mixed before they are added, so that neither order nor
 	 * equal differences make two connections alike. */
-	return XXH3_64bits(&id_a, sizeof(id_a)) + (id_b ? XXH3_64bits(&id_b, sizeof(id_b)) : 0);
+	return XXH3_64bits(&a, sizeof(a)) + (id_b ? XXH3_64bits(&b, sizeof(b)) : 0);
 }
 
 /* ---- encode ---------------------------------------------------------- */
