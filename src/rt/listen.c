@@ -16,9 +16,8 @@ struct accept_msg {
 	u32 index, gen;
 };
 
-static void flow_of(struct flow_addr *fa, const union sock_addr *a, u8 out[16], u16 *port)
+static void flow_of(const union sock_addr *a, u8 out[16], u16 *port)
 {
-	(void)fa;
 	memset(out, 0, 16);
 	if (a->sa.sa_family == AF_INET) {
 		out[10] = out[11] = 0xff;
@@ -221,8 +220,8 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 
 	if (!wire_decode(&p.h, pkt, len))
 		return;
-	flow_of(&fa, &m->to, fa.local, &fa.lport);
-	flow_of(&fa, &m->from, fa.peer, &fa.pport);
+	flow_of(&m->to, fa.local, &fa.lport);
+	flow_of(&m->from, fa.peer, &fa.pport);
 	if (p.h.flags & WF_SYN) {
 		domain_count(drv.dom, CNT_SynRecv, 1);
 		if (!wire_sum_ok(pkt, len, wire_seed(p.h.open.src_id, 0))) {
