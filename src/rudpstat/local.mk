@@ -4,6 +4,8 @@ bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 %canon_reldir%_rudpstat_SOURCES = \
 	%reldir%/json.c \
 	%reldir%/main.c \
+	%reldir%/set.c \
+	%reldir%/set.h \
 	%reldir%/snapshot.c \
 	%reldir%/snapshot.h \
 	%reldir%/socks.c \

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "rudpstat/set.h"
 #include "rudpstat/snapshot.h"
 
-enum { EXIT_FAIL = 1, EXIT_USAGE = 2, SETS_MAX = 16 };
+enum { SETS_MAX = 16 };
 
 enum long_only { OPT_SET = 256, OPT_REAP };
 
@@ -88,74 +89,6 @@ static void parse_args(struct args *a, int argc, char **argv)
 		usage();
 }
 
-static bool parse_u32(const char *s, u32 *out)
-{
-	char *end;
-	unsigned long v;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	v = strtoul(s, &end, 10);
-	if (*end || errno || v > UINT32_MAX)
-		return false;
-	*out = (u32)v;
-	return true;
-}
-
-/* KEY=VALUE into l; false: no such key, or not such a value. */
-static bool set_limit(struct mem_limits *l, const char *key, const char *value)
-{
-	const struct {
-		const char *key;
-		u32 *where;
-	} numbers[] = {
-		{ "rmem_max", &l->rmem_max }, { "wmem_max", &l->wmem_max },
-		{ "max_orphans", &l->max_orphans }, { "notsent_lowat", &l->notsent_lowat },
-		{ "reserve", &l->reserve },
-	};
-
-	if (!strcmp(key, "mem"))
-		return mem_parse_mem(value, l->mem);
-	if (!strcmp(key, "rmem"))
-		return mem_parse_bytes3(value, l->rmem);
-	if (!strcmp(key, "wmem"))
-		return mem_parse_bytes3(value, l->wmem);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (!strcmp(key, numbers[i].key))
-			return parse_u32(value, numbers[i].where);
-	return false;
-}
-
-static int apply_sets(struct domain *d, const struct args *a)
-{
-	struct mem_limits l;
-	const char *wrong;
-
-	domain_limits(d, &l);
-	for (unsigned i = 0; i < a->nsets; i++) {
-		char *key = strdup(a->sets[i]);
-		char *eq = key ? strchr(key, '=') : NULL;
-		bool ok;
-
-		if (eq)
-			*eq = '\0';
-		ok = eq && set_limit(&l, key, eq + 1);
-		free(key);
-		if (!ok) {
-			fprintf(stderr, "rudpstat: --set %s: no such limit or value\n", a->sets[i]);
-			return EXIT_USAGE;
-		}
-	}
-	wrong = mem_limits_check(&l);
-	if (wrong || domain_set_limits(d, &l) < 0) {
-		fprintf(stderr, "rudpstat: limits unchanged: %s\n",
-			wrong ? wrong : "the domain refused them");
-		return EXIT_FAIL;
-	}
-	return 0;
-}
-
 /* Changes one domain. It must be there already: attaching would make it. */
 static int change(const char *name, const struct args *a)
 {
@@ -170,7 +103,7 @@ static int change(const char *name, const struct args *a)
 		fprintf(stderr, "rudpstat: domain %s: %s\n", name, strerror(-ret));
 		return EXIT_FAIL;
 	}
-	ret = apply_sets(d, a);
+	ret = set_limits(d, a->sets, a->nsets);
 	if (!ret && a->reap) {
 		long pages = domain_reap(d);
 
