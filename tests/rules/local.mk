@@ -1,7 +1,8 @@
 # Rules of the project that a script can check.
 
-dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented
-core_tests += %reldir%/man %reldir%/env_documented
+dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented %reldir%/statements
+core_tests += %reldir%/man %reldir%/env_documented %reldir%/statements
+EXTRA_DIST += %reldir%/statements.open
 
 # Needs the built library.
 dist_noinst_SCRIPTS += %reldir%/symbols

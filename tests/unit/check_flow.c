@@ -20,7 +20,7 @@ static void teardown(void)
 	bench_close(&b);
 }
 
-START_TEST(T46_first_window)
+START_TEST(t46_first_window)
 {
 	ck_assert_uint_eq(flow_first_window(65536, 1460, 0), 64240);
 	ck_assert_uint_eq(flow_first_window(65536, 1448, 0), 65160);
@@ -40,7 +40,7 @@ static u32 raw_at(s64 rmem_alloc)
 	return flow_raw_window(&b.c);
 }
 
-START_TEST(T47_window)
+START_TEST(t47_window)
 {
 	ck_assert_uint_eq(raw_at(0), 64088);
 	ck_assert_uint_eq(raw_at(60000), 35536);
@@ -55,7 +55,7 @@ START_TEST(T47_window)
 }
 END_TEST
 
-START_TEST(T48_never_shrinks)
+START_TEST(t48_never_shrinks)
 {
 	offer(&b, 8000);
 	b.c.window_clamp = 65536;
@@ -97,7 +97,7 @@ static u32 grown(u32 ssthresh, u32 clamp, u32 len, u32 truesize)
 	return b.c.rcv_ssthresh;
 }
 
-START_TEST(T49_ssthresh_growth)
+START_TEST(t49_ssthresh_growth)
 {
 	const u32 start = 65160, wide = 1 << 20;
 
@@ -123,7 +123,7 @@ static u32 ratio_after(u32 rcv_mss, u32 len, u32 truesize)
 	return b.c.scaling_ratio;
 }
 
-START_TEST(T50_ratio)
+START_TEST(t50_ratio)
 {
 	ck_assert_uint_eq(ratio_after(536, 1448, 2304), 160);
 	ck_assert_uint_eq(b.c.window_clamp, 131072ull * 160 / 256);
@@ -143,7 +143,7 @@ static u32 drs(u32 now, u32 old, u32 rtt_us)
 	return b.c.mem.rcvbuf;
 }
 
-START_TEST(T61_drs)
+START_TEST(t61_drs)
 {
 	ck_assert_uint_eq(drs(14480, 14480, 20000), 131072);
 	ck_assert_uint_eq(drs(28960, 14480, 20000), 347520);
@@ -160,7 +160,7 @@ START_TEST(T61_drs)
 }
 END_TEST
 
-START_TEST(T62_drs_counts_what_was_consumed)
+START_TEST(t62_drs_counts_what_was_consumed)
 {
 	u32 before = b.c.mem.rcvbuf;
 	u64 seq = 1;
@@ -178,7 +178,7 @@ START_TEST(T62_drs_counts_what_was_consumed)
 }
 END_TEST
 
-START_TEST(T67_no_silly_window)
+START_TEST(t67_no_silly_window)
 {
 	u64 seq = 1;
 	u32 left;
@@ -201,7 +201,7 @@ START_TEST(T67_no_silly_window)
 }
 END_TEST
 
-START_TEST(T3_rcvbuf_option)
+START_TEST(t3_rcvbuf_option)
 {
 	conn_set_rcvbuf(&b.c, 0);
 	ck_assert_uint_eq(b.c.mem.rcvbuf, 2304);
@@ -214,7 +214,7 @@ START_TEST(T3_rcvbuf_option)
 }
 END_TEST
 
-START_TEST(T6_rcvlowat_option)
+START_TEST(t6_rcvlowat_option)
 {
 	b.c.scaling_ratio = 128;
 	conn_set_rcvlowat(&b.c, 1000000);
@@ -233,7 +233,7 @@ START_TEST(T6_rcvlowat_option)
 }
 END_TEST
 
-START_TEST(T69_lowat_gives_way)
+START_TEST(t69_lowat_gives_way)
 {
 	u64 seq = 1;
 
@@ -258,18 +258,18 @@ END_TEST
 static void add_tests(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, T46_first_window);
-	tcase_add_test(t, T47_window);
-	tcase_add_test(t, T48_never_shrinks);
+	tcase_add_test(t, t46_first_window);
+	tcase_add_test(t, t47_window);
+	tcase_add_test(t, t48_never_shrinks);
 	tcase_add_test(t, zero_window_is_counted);
-	tcase_add_test(t, T49_ssthresh_growth);
-	tcase_add_test(t, T50_ratio);
-	tcase_add_test(t, T61_drs);
-	tcase_add_test(t, T62_drs_counts_what_was_consumed);
-	tcase_add_test(t, T67_no_silly_window);
-	tcase_add_test(t, T3_rcvbuf_option);
-	tcase_add_test(t, T6_rcvlowat_option);
-	tcase_add_test(t, T69_lowat_gives_way);
+	tcase_add_test(t, t49_ssthresh_growth);
+	tcase_add_test(t, t50_ratio);
+	tcase_add_test(t, t61_drs);
+	tcase_add_test(t, t62_drs_counts_what_was_consumed);
+	tcase_add_test(t, t67_no_silly_window);
+	tcase_add_test(t, t3_rcvbuf_option);
+	tcase_add_test(t, t6_rcvlowat_option);
+	tcase_add_test(t, t69_lowat_gives_way);
 }
 
 int main(void)

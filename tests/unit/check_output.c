@@ -354,7 +354,7 @@ START_TEST(reset)
 END_TEST
 
 /* Retransmission, ACK and probe need no memory (T43). */
-START_TEST(T43_repair_is_not_charged)
+START_TEST(t43_repair_is_not_charged)
 {
 	s64 queued;
 
@@ -398,7 +398,7 @@ static void add(TCase *t)
 	tcase_add_test(t, sack_has_a_packet_of_its_own_beside_a_train);
 	tcase_add_test(t, open_rides_on_everything_until_confirmed);
 	tcase_add_test(t, reset);
-	tcase_add_test(t, T43_repair_is_not_charged);
+	tcase_add_test(t, t43_repair_is_not_charged);
 }
 
 RUN_SUITE("output", add)

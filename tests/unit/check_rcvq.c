@@ -38,7 +38,7 @@ START_TEST(in_order_is_read_as_written)
 }
 END_TEST
 
-START_TEST(T60_reading_frees_whole_segments)
+START_TEST(t60_reading_frees_whole_segments)
 {
 	s64 held;
 
@@ -118,7 +118,7 @@ START_TEST(out_of_order_is_put_in_order)
 }
 END_TEST
 
-START_TEST(T51_own_limit)
+START_TEST(t51_own_limit)
 {
 	u64 seq = 1;
 	s64 before = 0;
@@ -139,7 +139,7 @@ START_TEST(T51_own_limit)
 }
 END_TEST
 
-START_TEST(T52_isolated_ascending)
+START_TEST(t52_isolated_ascending)
 {
 	lock_rcvbuf(&b, 40000);
 	for (int i = 0; i < 150; i++)
@@ -151,7 +151,7 @@ START_TEST(T52_isolated_ascending)
 }
 END_TEST
 
-START_TEST(T53_isolated_descending)
+START_TEST(t53_isolated_descending)
 {
 	u64 seq = 1000001;
 
@@ -166,7 +166,7 @@ START_TEST(T53_isolated_descending)
 }
 END_TEST
 
-START_TEST(T54_in_order_evicts_out_of_order)
+START_TEST(t54_in_order_evicts_out_of_order)
 {
 	lock_rcvbuf(&b, 40000);
 	for (int i = 0; i < 79; i++)
@@ -179,7 +179,7 @@ START_TEST(T54_in_order_evicts_out_of_order)
 }
 END_TEST
 
-START_TEST(T55_contiguous_is_collapsed)
+START_TEST(t55_contiguous_is_collapsed)
 {
 	lock_rcvbuf(&b, 40000);
 	for (int i = 249; i >= 0; i--)		/* downwards: nothing coalesces */
@@ -192,7 +192,7 @@ START_TEST(T55_contiguous_is_collapsed)
 }
 END_TEST
 
-START_TEST(T56_comfortable_buffer_is_raised)
+START_TEST(t56_comfortable_buffer_is_raised)
 {
 	for (int i = 0; i < 400; i++)
 		feed(&b, 1001 + 1000 * i, 64);
@@ -211,7 +211,7 @@ static void fill_domain(struct mem_acct *hog)
 		ck_assert_uint_ne(mem_alloc(hog, RUN_UNITS_MAX, MEM_RCV, true), MEM_NONE);
 }
 
-START_TEST(T57_one_segment_however_full)
+START_TEST(t57_one_segment_however_full)
 {
 	struct mem_limits l = bench_limits();
 	struct mem_acct hog;
@@ -260,7 +260,7 @@ START_TEST(nomem_is_told_to_be_over)
 }
 END_TEST
 
-START_TEST(T98_beyond_the_window)
+START_TEST(t98_beyond_the_window)
 {
 	offer(&b, 5000);
 	feed(&b, 5001, 100);			/* at the edge */
@@ -293,7 +293,7 @@ START_TEST(zero_window_takes_no_data)
 }
 END_TEST
 
-START_TEST(T100_high_drops_ofo_from_the_top)
+START_TEST(t100_high_drops_ofo_from_the_top)
 {
 	struct mem_limits l = bench_limits();
 	struct mem_acct hog;
@@ -314,7 +314,7 @@ START_TEST(T100_high_drops_ofo_from_the_top)
 }
 END_TEST
 
-START_TEST(T101_overlaps_are_stored_once)
+START_TEST(t101_overlaps_are_stored_once)
 {
 	feed(&b, 1001, 1000);
 	feed(&b, 1001, 1000);			/* the same again */
@@ -340,7 +340,7 @@ START_TEST(T101_overlaps_are_stored_once)
 }
 END_TEST
 
-START_TEST(T105_lowered_buffer_loses_nothing)
+START_TEST(t105_lowered_buffer_loses_nothing)
 {
 	u64 edge;
 
@@ -416,24 +416,24 @@ static void add_tests(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, in_order_is_read_as_written);
-	tcase_add_test(t, T60_reading_frees_whole_segments);
+	tcase_add_test(t, t60_reading_frees_whole_segments);
 	tcase_add_test(t, peek_and_trunc);
 	tcase_add_test(t, pages_are_taken_over);
 	tcase_add_test(t, thin_pages_are_copied);
 	tcase_add_test(t, out_of_order_is_put_in_order);
-	tcase_add_test(t, T51_own_limit);
-	tcase_add_test(t, T52_isolated_ascending);
-	tcase_add_test(t, T53_isolated_descending);
-	tcase_add_test(t, T54_in_order_evicts_out_of_order);
-	tcase_add_test(t, T55_contiguous_is_collapsed);
-	tcase_add_test(t, T56_comfortable_buffer_is_raised);
-	tcase_add_test(t, T57_one_segment_however_full);
+	tcase_add_test(t, t51_own_limit);
+	tcase_add_test(t, t52_isolated_ascending);
+	tcase_add_test(t, t53_isolated_descending);
+	tcase_add_test(t, t54_in_order_evicts_out_of_order);
+	tcase_add_test(t, t55_contiguous_is_collapsed);
+	tcase_add_test(t, t56_comfortable_buffer_is_raised);
+	tcase_add_test(t, t57_one_segment_however_full);
 	tcase_add_test(t, nomem_is_told_to_be_over);
-	tcase_add_test(t, T98_beyond_the_window);
+	tcase_add_test(t, t98_beyond_the_window);
 	tcase_add_test(t, zero_window_takes_no_data);
-	tcase_add_test(t, T100_high_drops_ofo_from_the_top);
-	tcase_add_test(t, T101_overlaps_are_stored_once);
-	tcase_add_test(t, T105_lowered_buffer_loses_nothing);
+	tcase_add_test(t, t100_high_drops_ofo_from_the_top);
+	tcase_add_test(t, t101_overlaps_are_stored_once);
+	tcase_add_test(t, t105_lowered_buffer_loses_nothing);
 	tcase_add_test(t, fin_waits_for_the_hole);
 	tcase_add_loop_test(t, random_pieces, 0, 10);
 }

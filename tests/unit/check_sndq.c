@@ -46,7 +46,7 @@ static void other_gives(void)
 
 /* ---- the two questions ---------------------------------------------------------- */
 
-START_TEST(T21_memory_free_and_writeable)
+START_TEST(t21_memory_free_and_writeable)
 {
 	s64 real = B.c.mem.wmem_queued;
 
@@ -63,7 +63,7 @@ START_TEST(T21_memory_free_and_writeable)
 }
 END_TEST
 
-START_TEST(T22_notsent_lowat)
+START_TEST(t22_notsent_lowat)
 {
 	struct mem_limits l = bench_limits();
 
@@ -88,7 +88,7 @@ END_TEST
 
 /* ---- the send loop ----------------------------------------------------------------- */
 
-START_TEST(T23_overshoot_is_one_size_goal)
+START_TEST(t23_overshoot_is_one_size_goal)
 {
 	u32 goal = 65507 / (MSS + WIRE_HDR) * MSS;
 	u64 took = 0;
@@ -106,7 +106,7 @@ START_TEST(T23_overshoot_is_one_size_goal)
 }
 END_TEST
 
-START_TEST(T24_T27_nospace_until_a_third_is_free)
+START_TEST(t24_t27_nospace_until_a_third_is_free)
 {
 	lock_sndbuf(30000);
 	B.c.cwnd = 1000;
@@ -130,7 +130,7 @@ START_TEST(T24_T27_nospace_until_a_third_is_free)
 }
 END_TEST
 
-START_TEST(T28_raising_sndbuf_wakes)
+START_TEST(t28_raising_sndbuf_wakes)
 {
 	lock_sndbuf(20000);
 	B.c.snd_wnd_edge = 1;
@@ -143,7 +143,7 @@ START_TEST(T28_raising_sndbuf_wakes)
 }
 END_TEST
 
-START_TEST(T29_part_of_a_send_is_a_count)
+START_TEST(t29_part_of_a_send_is_a_count)
 {
 	u32 goal = 65507 / (MSS + WIRE_HDR) * MSS;
 
@@ -155,7 +155,7 @@ START_TEST(T29_part_of_a_send_is_a_count)
 }
 END_TEST
 
-START_TEST(T30_errors_come_once_then_epipe)
+START_TEST(t30_errors_come_once_then_epipe)
 {
 	B.c.err = ECONNRESET;
 	ck_assert_int_eq(put(10), -ECONNRESET);
@@ -191,7 +191,7 @@ END_TEST
 
 /* ---- the domain's shortage ------------------------------------------------------------ */
 
-START_TEST(T32_T34_domain_wait)
+START_TEST(t32_t34_domain_wait)
 {
 	u64 sum = 0;
 	ssize_t n;
@@ -262,7 +262,7 @@ END_TEST
 
 /* ---- the size of sndbuf ------------------------------------------------------------------ */
 
-START_TEST(T37_expands_only_for_a_waiter)
+START_TEST(t37_expands_only_for_a_waiter)
 {
 	u32 before = B.c.mem.sndbuf;
 
@@ -278,7 +278,7 @@ START_TEST(T37_expands_only_for_a_waiter)
 }
 END_TEST
 
-START_TEST(T38_what_forbids_expansion)
+START_TEST(t38_what_forbids_expansion)
 {
 	u32 before = B.c.mem.sndbuf;
 	u64 total;
@@ -311,7 +311,7 @@ START_TEST(T38_what_forbids_expansion)
 }
 END_TEST
 
-START_TEST(T39_T40_moderation_and_recovery)
+START_TEST(t39_t40_moderation_and_recovery)
 {
 	s64 real = B.c.mem.wmem_queued;
 
@@ -338,7 +338,7 @@ END_TEST
 
 /* ---- splitting ------------------------------------------------------------------------------ */
 
-START_TEST(T41_split_limit)
+START_TEST(t41_split_limit)
 {
 	s64 real;
 	struct seg *s;
@@ -404,7 +404,7 @@ static void finish(void)
 	conn_check(&B.c);
 }
 
-START_TEST(T42_fin_rides_on_unsent_data)
+START_TEST(t42_fin_rides_on_unsent_data)
 {
 	B.c.snd_wnd_edge = 1;
 	put(500);
@@ -417,7 +417,7 @@ START_TEST(T42_fin_rides_on_unsent_data)
 }
 END_TEST
 
-START_TEST(T42_fin_rides_on_sent_data_under_pressure)
+START_TEST(t42_fin_rides_on_sent_data_under_pressure)
 {
 	put(500);
 	forget();
@@ -436,7 +436,7 @@ START_TEST(T42_fin_rides_on_sent_data_under_pressure)
 }
 END_TEST
 
-START_TEST(T42_fin_is_forced)
+START_TEST(t42_fin_is_forced)
 {
 	other_takes(1000);
 	limits(10, 20, 30);
@@ -481,26 +481,26 @@ END_TEST
 static void add(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, snd_close);
-	tcase_add_test(t, T21_memory_free_and_writeable);
-	tcase_add_test(t, T22_notsent_lowat);
-	tcase_add_test(t, T23_overshoot_is_one_size_goal);
-	tcase_add_test(t, T24_T27_nospace_until_a_third_is_free);
-	tcase_add_test(t, T28_raising_sndbuf_wakes);
-	tcase_add_test(t, T29_part_of_a_send_is_a_count);
-	tcase_add_test(t, T30_errors_come_once_then_epipe);
+	tcase_add_test(t, t21_memory_free_and_writeable);
+	tcase_add_test(t, t22_notsent_lowat);
+	tcase_add_test(t, t23_overshoot_is_one_size_goal);
+	tcase_add_test(t, t24_t27_nospace_until_a_third_is_free);
+	tcase_add_test(t, t28_raising_sndbuf_wakes);
+	tcase_add_test(t, t29_part_of_a_send_is_a_count);
+	tcase_add_test(t, t30_errors_come_once_then_epipe);
 	tcase_add_test(t, sndbuf_option_has_bounds);
 	tcase_add_test(t, size_goal_under_pressure);
-	tcase_add_test(t, T32_T34_domain_wait);
+	tcase_add_test(t, t32_t34_domain_wait);
 	tcase_add_test(t, domain_wait_ends_early_below_low);
 	tcase_add_test(t, a_send_that_succeeds_ends_the_domain_wait);
-	tcase_add_test(t, T37_expands_only_for_a_waiter);
-	tcase_add_test(t, T38_what_forbids_expansion);
-	tcase_add_test(t, T39_T40_moderation_and_recovery);
-	tcase_add_test(t, T41_split_limit);
+	tcase_add_test(t, t37_expands_only_for_a_waiter);
+	tcase_add_test(t, t38_what_forbids_expansion);
+	tcase_add_test(t, t39_t40_moderation_and_recovery);
+	tcase_add_test(t, t41_split_limit);
 	tcase_add_loop_test(t, scoreboard_survives_any_answer, 0, 30);
-	tcase_add_test(t, T42_fin_rides_on_unsent_data);
-	tcase_add_test(t, T42_fin_rides_on_sent_data_under_pressure);
-	tcase_add_test(t, T42_fin_is_forced);
+	tcase_add_test(t, t42_fin_rides_on_unsent_data);
+	tcase_add_test(t, t42_fin_rides_on_sent_data_under_pressure);
+	tcase_add_test(t, t42_fin_is_forced);
 	tcase_add_test(t, fin_waits_for_a_descriptor);
 	tcase_add_test(t, data_acknowledged_but_not_its_fin);
 }

@@ -71,7 +71,7 @@ START_TEST(simultaneous_close)
 }
 END_TEST
 
-START_TEST(T76_close_with_unread_data_resets)
+START_TEST(t76_close_with_unread_data_resets)
 {
 	pair_write(&p, &p.b, 1);
 	pair_settle(&p);
@@ -89,7 +89,7 @@ START_TEST(T76_close_with_unread_data_resets)
 }
 END_TEST
 
-START_TEST(T76_an_unread_fin_does_not_count)
+START_TEST(t76_an_unread_fin_does_not_count)
 {
 	conn_close(&p.b, p.now);
 	pair_settle(&p);
@@ -102,7 +102,7 @@ START_TEST(T76_an_unread_fin_does_not_count)
 }
 END_TEST
 
-START_TEST(T81_linger_zero_resets)
+START_TEST(t81_linger_zero_resets)
 {
 	p.a.opts.shut_linger = 1;
 	pair_write(&p, &p.a, 100);
@@ -162,7 +162,7 @@ START_TEST(negative_linger2_ends_at_once)
 }
 END_TEST
 
-START_TEST(T78_orphans_above_high)
+START_TEST(t78_orphans_above_high)
 {
 	struct mem_limits l = bench_limits();
 
@@ -184,7 +184,7 @@ static s64 orphans(void)
 	return atomic_load(&p.d->arenas[arena_row(p.ar)].orphans);
 }
 
-START_TEST(T77_max_orphans_is_exact)
+START_TEST(t77_max_orphans_is_exact)
 {
 	struct mem_limits l = bench_limits();
 
@@ -202,7 +202,7 @@ START_TEST(T77_max_orphans_is_exact)
 }
 END_TEST
 
-START_TEST(T103_an_orphan_counts_until_its_data_arrived)
+START_TEST(t103_an_orphan_counts_until_its_data_arrived)
 {
 	pair_write(&p, &p.a, 1000);
 	conn_close(&p.a, p.now);
@@ -335,16 +335,16 @@ static void add_tests(TCase *t)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, half_close);
 	tcase_add_test(t, simultaneous_close);
-	tcase_add_test(t, T76_close_with_unread_data_resets);
-	tcase_add_test(t, T76_an_unread_fin_does_not_count);
-	tcase_add_test(t, T81_linger_zero_resets);
+	tcase_add_test(t, t76_close_with_unread_data_resets);
+	tcase_add_test(t, t76_an_unread_fin_does_not_count);
+	tcase_add_test(t, t81_linger_zero_resets);
 	tcase_add_test(t, what_came_before_a_reset_is_readable);
 	tcase_add_test(t, an_orphan_delivers);
 	tcase_add_test(t, data_for_an_orphan_is_reset);
 	tcase_add_test(t, negative_linger2_ends_at_once);
-	tcase_add_test(t, T78_orphans_above_high);
-	tcase_add_test(t, T77_max_orphans_is_exact);
-	tcase_add_test(t, T103_an_orphan_counts_until_its_data_arrived);
+	tcase_add_test(t, t78_orphans_above_high);
+	tcase_add_test(t, t77_max_orphans_is_exact);
+	tcase_add_test(t, t103_an_orphan_counts_until_its_data_arrived);
 	tcase_add_test(t, icmp_refuses_an_opening);
 	tcase_add_test(t, a_peer_that_is_gone_is_noticed_by_icmp);
 	tcase_add_test(t, forged_icmp_does_not_reset_a_living_peer);

@@ -19,7 +19,7 @@ static void alive(void)		/* an answer that brings nothing new */
 
 /* ---- persist -------------------------------------------------------------------- */
 
-START_TEST(T65_probes_double_while_answered)
+START_TEST(t65_probes_double_while_answered)
 {
 	u32 b = B.c.rtt.rto_us / 1000, t = 0;
 
@@ -45,7 +45,7 @@ START_TEST(T65_probes_double_while_answered)
 }
 END_TEST
 
-START_TEST(T66_a_dead_peer_is_given_up)
+START_TEST(t66_a_dead_peer_is_given_up)
 {
 	B.c.snd_wnd_edge = 1;
 	B.c.snd_wnd = 0;
@@ -57,7 +57,7 @@ START_TEST(T66_a_dead_peer_is_given_up)
 }
 END_TEST
 
-START_TEST(T66_a_live_peer_is_probed_for_ever)
+START_TEST(t66_a_live_peer_is_probed_for_ever)
 {
 	B.c.snd_wnd_edge = 1;
 	B.c.snd_wnd = 0;
@@ -116,7 +116,7 @@ START_TEST(soft_error_is_what_the_program_hears)
 }
 END_TEST
 
-START_TEST(T79_orphans_are_given_up_sooner)
+START_TEST(t79_orphans_are_given_up_sooner)
 {
 	put(1000);
 	conn_close(&B.c, B.now);
@@ -128,7 +128,7 @@ START_TEST(T79_orphans_are_given_up_sooner)
 }
 END_TEST
 
-START_TEST(T80_orphan_in_zero_window_above_high)
+START_TEST(t80_orphan_in_zero_window_above_high)
 {
 	struct mem_limits l = bench_limits();
 
@@ -223,15 +223,15 @@ END_TEST
 static void add(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, snd_close);
-	tcase_add_test(t, T65_probes_double_while_answered);
-	tcase_add_test(t, T66_a_dead_peer_is_given_up);
-	tcase_add_test(t, T66_a_live_peer_is_probed_for_ever);
+	tcase_add_test(t, t65_probes_double_while_answered);
+	tcase_add_test(t, t66_a_dead_peer_is_given_up);
+	tcase_add_test(t, t66_a_live_peer_is_probed_for_ever);
 	tcase_add_test(t, a_window_too_small_gets_what_fits);
 	tcase_add_test(t, retries2);
 	tcase_add_test(t, user_timeout);
 	tcase_add_test(t, soft_error_is_what_the_program_hears);
-	tcase_add_test(t, T79_orphans_are_given_up_sooner);
-	tcase_add_test(t, T80_orphan_in_zero_window_above_high);
+	tcase_add_test(t, t79_orphans_are_given_up_sooner);
+	tcase_add_test(t, t80_orphan_in_zero_window_above_high);
 	tcase_add_test(t, too_many_orphans);
 	tcase_add_test(t, keepalive_probes_then_gives_up);
 	tcase_add_test(t, keepalive_answered);
