@@ -27,6 +27,8 @@ enum {
 	WIRE_DGRAM_MIN = 1200,		/* what every path must carry */
 	TX_BATCH_PKTS = 64,		/* UDP_MAX_SEGMENTS of older kernels */
 	RX_BATCH_BUFS = 32,		/* recvmmsg: 4 gave 7, 32 gave 12.8 Gbit/s */
+	AUTOCORK_PKTS = 4,		/* small packets in flight; then they gather */
+	AUTOCORK_BYTES = 16384,		/* ... up to this: more gains nothing */
 	SACK_BLOCKS_ACK = 16,		/* in a bare acknowledgement */
 	SACK_BLOCKS_DATA = 4,		/* beside data, as with TCP's options */
 
@@ -45,6 +47,7 @@ enum {
 #define RTO_MAX_US		120000000ULL
 #define DELACK_US		40000ULL	/* TCP_DELACK_MIN */
 #define TLP_MIN_US		10000ULL	/* RFC 8985 7.2 leaves it open */
+#define AUTOCORK_RTT_US		1000ULL		/* on paths this near */
 #define FIN_TIMEOUT_US		60000000ULL
 #define KEEPALIVE_IDLE_US	5000000ULL	/* a user-space peer can vanish */
 #define KEEPALIVE_INTVL_US	1000000ULL

@@ -77,6 +77,9 @@ static void after_ack(struct conn *c, const struct ack_sample *s, usec_t now)
 	 * given its own time before the connection is given up. */
 	if (s->una_advanced && !c->retrans_out && !snd_in_recovery(c))
 		c->retrans_stamp = 0;
+	/* What small writes with NODELAY gathered meanwhile has waited enough. */
+	if (s->una_advanced && c->opts.nodelay && !c->opts.cork && !c->snd_more)
+		c->push_seq = c->write_seq;
 	if (!c->packets_out) {
 		timer_all_acked(c);
 	} else if (s->una_advanced) {

@@ -164,6 +164,16 @@ static void fill_train(struct conn *c, struct tx_batch *b, const struct seg *s,
 	}
 }
 
+/* Small writes with NODELAY on a near path. When a few of them are in flight
+ * the next ones gather until an acknowledgement comes, as Linux gathers what
+ * waits for the device (tcp_autocorking); the last that leaves before asks for
+ * it, and should it be lost, TLP ends the wait. */
+static bool streams_small(const struct conn *c, const struct seg *s)
+{
+	return c->opts.nodelay && s->len < AUTOCORK_BYTES && c->rtt.srtt_us &&
+	       c->rtt.min_rtt_us < AUTOCORK_RTT_US && c->ca_state == CA_OPEN;
+}
+
 /* Sends the first datagrams of s, `pkts` at most; cuts the rest off. */
 static int build_train(struct conn *c, struct tx_batch *b, struct seg *s, u32 pkts,
 		       unsigned max_bytes, usec_t now)
@@ -186,6 +196,8 @@ static int build_train(struct conn *c, struct tx_batch *b, struct seg *s, u32 pk
 	b->end = seg_end(s);
 	b->fin = s->flags & SEG_FIN;
 	header_init(c, &h, s->seq, now);
+	if (streams_small(c, s) && c->packets_out + 1 >= AUTOCORK_PKTS)
+		h.flags |= WF_REPLY;
 	ack_options(c, b, &h, s);
 	fill_train(c, b, s, &h);
 	return 1;
@@ -256,8 +268,8 @@ static u32 credit_pkts(const struct conn *c, const struct seg *s, u32 mss)
 }
 
 /* Nagle (RFC 1122 4.2.3.4) with Minshall: a small packet waits while another
- * one is unacknowledged; corked, it waits for more. How many datagrams of s
- * need not wait. */
+ * one is unacknowledged; corked, it waits for more; with NODELAY only behind a
+ * stream of small ones on a near path. How many datagrams of s need not wait. */
 static u32 nagle_pkts(const struct conn *c, const struct seg *s, u32 mss)
 {
 	bool corked = c->opts.cork || c->snd_more;
@@ -265,7 +277,8 @@ static u32 nagle_pkts(const struct conn *c, const struct seg *s, u32 mss)
 	if (s->len % mss == 0 || s->link.next != &c->sndq || (s->flags & SEG_FIN) ||
 	    seg_end(s) <= c->push_seq)
 		return UINT32_MAX;
-	if (corked || (!c->opts.nodelay && c->snd_sml > c->snd_una))
+	if (corked || (!c->opts.nodelay && c->snd_sml > c->snd_una) ||
+	    (streams_small(c, s) && c->packets_out >= AUTOCORK_PKTS))
 		return s->len / mss;
 	return UINT32_MAX;
 }

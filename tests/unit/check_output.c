@@ -226,6 +226,51 @@ START_TEST(nodelay)
 }
 END_TEST
 
+/* A stream of small writes on a near path: the fourth asks for an answer, what
+ * comes then gathers until there is one, or until it is worth a datagram. */
+START_TEST(nodelay_gathers_behind_a_few)
+{
+	B.c.opts.nodelay = true;
+	B.c.rtt.srtt_us = B.c.rtt.min_rtt_us = 100;
+	for (unsigned i = 0; i < AUTOCORK_PKTS; i++) {
+		put(100);
+		left(100 * i, 100);
+	}
+	put(100);
+	put(100);
+	left_none();
+	ck_assert_uint_eq(B.c.why_blocked, WHY_NAGLE);
+	answer(.ack = 100);
+	left(100 * AUTOCORK_PKTS, 200);
+}
+END_TEST
+
+START_TEST(a_lost_answer_does_not_hold_what_gathered)
+{
+	B.c.opts.nodelay = true;
+	B.c.rtt.srtt_us = B.c.rtt.min_rtt_us = 100;
+	for (unsigned i = 0; i < AUTOCORK_PKTS; i++) {
+		put(100);
+		left(100 * i, 100);
+	}
+	put(100);
+	left_none();
+	at_us(TLP_MIN_US);
+	left(100 * AUTOCORK_PKTS, 100);
+}
+END_TEST
+
+START_TEST(nodelay_does_not_gather_on_a_far_path)
+{
+	B.c.opts.nodelay = true;
+	B.c.rtt.srtt_us = B.c.rtt.min_rtt_us = AUTOCORK_RTT_US;
+	for (unsigned i = 0; i < 2 * AUTOCORK_PKTS; i++) {
+		put(100);
+		left(100 * i, 100);
+	}
+}
+END_TEST
+
 START_TEST(switching_nodelay_on_pushes)
 {
 	put(100);
@@ -388,6 +433,9 @@ static void add(TCase *t)
 	tcase_add_test(t, nagle_with_minshall);
 	tcase_add_test(t, a_small_tail_behind_full_ones_goes);
 	tcase_add_test(t, nodelay);
+	tcase_add_test(t, nodelay_gathers_behind_a_few);
+	tcase_add_test(t, a_lost_answer_does_not_hold_what_gathered);
+	tcase_add_test(t, nodelay_does_not_gather_on_a_far_path);
 	tcase_add_test(t, switching_nodelay_on_pushes);
 	tcase_add_test(t, cork_gathers_full_datagrams);
 	tcase_add_test(t, cork_holds_for_200_ms_at_most);
