@@ -15,6 +15,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	%reldir%/opt.c \
 	%reldir%/poll.c \
 	%reldir%/proc.c \
+	%reldir%/ready.c %reldir%/ready.h \
 	%reldir%/rw.c \
 	%reldir%/signals.c \
 	%reldir%/socket.c \

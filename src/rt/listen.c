@@ -84,8 +84,10 @@ static int hand_out(struct sock *lsk, struct sock *sk)
 	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &app, sizeof(app));
+	atomic_fetch_add(&lsk->shown, 1);
 	ret = (int)sys_sendmsg(lsk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (ret < 0) {
+		atomic_fetch_sub(&lsk->shown, 1);
 		sys_close(app);
 		mirror_drop(sk);
 		return ret;

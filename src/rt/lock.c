@@ -182,6 +182,7 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 		mirror_sync(sk);
 	else
 		ask = mirror_sync_app(sk, fd);
+	atomic_store(&sk->ready, conn_ready(&sk->conn));
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
 			life_arm(sk);

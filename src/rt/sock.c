@@ -14,8 +14,20 @@ bool sock_stale(const struct sock_ref *r)
 	return atomic_load(&r->sk->gen) != r->gen || atomic_load(&r->sk->stale);
 }
 
+u32 sock_ready(const struct sock_ref *r)
+{
+	u32 ready = atomic_load(&r->sk->ready), kind = atomic_load(&r->sk->kind);
+
+	if (kind == SK_LISTENER)
+		ready = atomic_load(&r->sk->shown) ? SOCK_READY_UNKNOWN : 0;
+	else if (kind != SK_CONN || ready & (READY_HUP | READY_ERR))
+		ready = SOCK_READY_UNKNOWN;
+	return sock_stale(r) ? SOCK_READY_UNKNOWN : ready;
+}
+
 void sock_init(struct sock *sk, u32 index, u32 gen)
 {
+	atomic_store(&sk->ready, SOCK_READY_UNKNOWN);
 	sk->port_index = index;
 	sk->owner_fd = sk->tomb_fd = -1;
 	sk->port.drv_fd = -1;
@@ -249,7 +261,7 @@ void listen_inherit(const struct sock *lsk, struct sock *sk)
 }
 
 /* Takes one message out of the listener's mirror. */
-static int take(int fd, int flags, u32 *index, u32 *gen)
+static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
 {
 	u32 msg[2];
 	struct iovec iov = { msg, sizeof(msg) };
@@ -269,6 +281,7 @@ static int take(int fd, int flags, u32 *index, u32 *gen)
 		return (int)n;
 	if (n == 0)
 		return -EINVAL;		/* shut down: no longer listening */
+	atomic_fetch_sub(&lsk->shown, 1);
 	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EMFILE;		/* the kernel had no number; the driver queues it again */
 	memcpy(&got, CMSG_DATA(cm), sizeof(got));
@@ -297,7 +310,7 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 	if (atomic_load(&r->sk->kind) != SK_LISTENER)
 		return -EINVAL;
 	for (;;) {
-		got = take(fd, flags, &index, &gen);
+		got = take(r->sk, fd, flags, &index, &gen);
 		if (got == -EMFILE)
 			return got;
 		if (got < 0)
@@ -495,6 +508,7 @@ int sock_shutdown(struct sock_ref *r, int fd, int how)
 	if (atomic_load(&r->sk->kind) == SK_LISTENER && how != SHUT_WR) {
 		/* It stops listening: accept() gets EINVAL. */
 		atomic_store(&r->sk->backlog_max, 0);
+		atomic_fetch_add(&r->sk->shown, 1);	/* poll: as the mirror says */
 		sys_shutdown(fd, SHUT_RDWR);
 		pthread_mutex_unlock(&r->sk->lock);
 		return 0;

@@ -97,6 +97,9 @@ struct sock {
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
 	_Atomic u32 et;		/* is or was in an edge-triggered set */
+	_Atomic u32 ready;	/* conn_ready() when the lock was last left, or a
+				 * listener's; SOCK_READY_UNKNOWN */
+	_Atomic u32 shown;	/* a listener: connections in its app end's queue */
 
 	/* what the program chose; atomics: read without the lock */
 	_Atomic u32 nonblock;
@@ -164,6 +167,12 @@ struct sock_ref {
 };
 
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
+
+/* READY_IN, READY_OUT and READY_RDHUP as poll would report them now. UNKNOWN:
+ * only the mirror can say (it has failed, is a listener that may have
+ * somebody, was never connected, is a relay). Any thread, without the lock. */
+#define SOCK_READY_UNKNOWN (1u << 31)
+u32 sock_ready(const struct sock_ref *r);
 
 /* type carries SOCK_NONBLOCK and SOCK_CLOEXEC; returns the descriptor. */
 int sock_socket(int family, int type, int protocol, struct sock_ref *ret);

@@ -1,0 +1,116 @@
+/* ready.c - poll and select from what socks publish. */
+#include <pthread.h>
+#include "preload/fdtab.h"
+#include "preload/ready.h"
+#include "preload/wrap.h"
+
+static u32 fd_ready(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+	struct sock_ref r;
+
+	if (!e)
+		return SOCK_READY_UNKNOWN;
+	r.sk = atomic_load_explicit(&e->sk, memory_order_acquire);
+	r.gen = atomic_load_explicit(&e->gen, memory_order_relaxed);
+	return r.sk ? sock_ready(&r) : SOCK_READY_UNKNOWN;
+}
+
+/* A call that waits is where a thread may be cancelled, also if it need not. */
+static int answer(int n)
+{
+	if (n)
+		pthread_testcancel();
+	return n;
+}
+
+static short poll_bits(u32 ready)
+{
+	int bits = 0;
+
+	if (ready & READY_IN)
+		bits |= POLLIN | POLLRDNORM;
+	if (ready & READY_RDHUP)
+		bits |= POLLIN | POLLRDNORM | POLLRDHUP;
+	if (ready & READY_OUT)
+		bits |= POLLOUT | POLLWRNORM;
+	return (short)bits;
+}
+
+int ready_poll(struct pollfd *fds, nfds_t n)
+{
+	int ready = 0, any = 0;
+
+	if (!fd_active() || rt_bypass)
+		return 0;
+	for (nfds_t i = 0; i < n; i++) {
+		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
+
+		if (r & SOCK_READY_UNKNOWN || fds[i].events & POLLPRI)
+			return 0;
+		any |= poll_bits(r) & fds[i].events;
+	}
+	for (nfds_t i = 0; any && i < n; i++) {
+		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
+
+		fds[i].revents = poll_bits(r) & fds[i].events;
+		ready += fds[i].revents != 0;
+	}
+	return answer(ready);
+}
+
+enum { WORD_BITS = 8 * sizeof(fd_mask) };
+
+/* The bits of one word of both sets that are ready; their number, or -1. */
+static int ready_word(int base, fd_mask *rd, fd_mask *wr)
+{
+	unsigned long left = (unsigned long)(*rd | *wr), in = 0, out = 0;
+
+	while (left) {
+		int bit = __builtin_ctzl(left);
+		u32 r = fd_ready(base + bit);
+
+		if (r & SOCK_READY_UNKNOWN)
+			return -1;
+		if (r & (READY_IN | READY_RDHUP))
+			in |= 1UL << bit;
+		if (r & READY_OUT)
+			out |= 1UL << bit;
+		left &= left - 1;
+	}
+	*rd &= (fd_mask)in;
+	*wr &= (fd_mask)out;
+	return __builtin_popcountl((unsigned long)*rd) + __builtin_popcountl((unsigned long)*wr);
+}
+
+int ready_select(int n, fd_set *rd, fd_set *wr, const fd_set *ex)
+{
+	enum { WORDS = FD_SETSIZE / WORD_BITS };
+	fd_mask in[WORDS] = { 0 }, out[WORDS] = { 0 };
+	int words = (n + WORD_BITS - 1) / WORD_BITS, ready = 0;
+
+	if (!fd_active() || rt_bypass || n <= 0 || n > FD_SETSIZE)
+		return 0;
+	for (int i = 0; i < words; i++) {
+		fd_mask asked = (fd_mask)~0UL;
+		int got;
+
+		if (i == words - 1 && n % WORD_BITS)
+			asked = (fd_mask)((1UL << (n % WORD_BITS)) - 1);
+		if (ex && __FDS_BITS(ex)[i] & asked)
+			return 0;
+		in[i] = rd ? __FDS_BITS(rd)[i] & asked : 0;
+		out[i] = wr ? __FDS_BITS(wr)[i] & asked : 0;
+		got = ready_word(i * WORD_BITS, &in[i], &out[i]);
+		if (got < 0)
+			return 0;
+		ready += got;
+	}
+	for (int i = 0; ready && i < words; i++) {
+		if (rd)
+			__FDS_BITS(rd)[i] = in[i];
+		if (wr)
+			__FDS_BITS(wr)[i] = out[i];
+	}
+	return answer(ready);
+}
