@@ -70,6 +70,7 @@ struct ack_sample {
 
 struct cc_ops {			/* congestion control */
 	const char *name;
+	bool paces;		/* trains leave at conn.pacing_rate */
 	void (*init)(struct conn *c);
 	u32 (*ssthresh)(struct conn *c);	/* on loss: new ssthresh, datagrams */
 	void (*cong_avoid)(struct conn *c, const struct ack_sample *s, usec_t now);
@@ -115,7 +116,7 @@ enum conn_timer {		/* a deadline each; conn_deadline is the least */
 	T_KEEPALIVE,		/* also FIN_WAIT2's and TIME_WAIT's end */
 	T_DOMWAIT,		/* D8.6 */
 	T_NOMEM,		/* D8.7: look again for memory */
-	T_PACE,
+	T_PACE,			/* R3.15: the next departure; look at the queue below */
 	T_COUNT
 };
 
@@ -127,7 +128,7 @@ enum probe_due {
 
 enum tx_why {			/* why no more data leaves */
 	WHY_NONE, WHY_EMPTY, WHY_STATE, WHY_NOMEM, WHY_CWND, WHY_WND, WHY_CREDIT,
-	WHY_NAGLE, WHY_MEM,
+	WHY_NAGLE, WHY_MEM, WHY_PACE, WHY_BELOW,
 };
 
 /* What the program and the runtime choose; set before connect or inherited. */
@@ -140,7 +141,9 @@ struct conn_opts {
 	u32 keepcnt;
 	u32 user_timeout_ms, syncnt, notsent_lowat, rcvlowat, window_clamp, maxseg;
 	u8 cc_id;		/* congestion control, see cc_by_id() */
+	u64 max_pacing_rate;	/* SO_MAX_PACING_RATE, bytes/s; PACING_NONE */
 };
+#define PACING_NONE	UINT64_MAX
 
 struct conn {
 	struct mem_acct mem;
@@ -213,6 +216,11 @@ struct conn {
 	struct conn_prr prr;
 	u64 tlp_end_seq;
 	bool tlp_is_retrans;
+	u64 pacing_rate;	/* the algorithm's wish, bytes/s; 0: by cwnd */
+	u64 pace_next;		/* ns: no data leaves earlier, if it is paced */
+	u64 tx_below;		/* truesize handed over and perhaps not gone yet */
+	bool below_told;	/* somebody looks: conn_below() */
+	bool below_full;	/* conn_output() held something back for that */
 	u64 cc_priv[16];	/* the algorithm's */
 	u8 cc_now;		/* whose cc_priv is */
 
@@ -347,6 +355,11 @@ struct tx_batch {
  * state but the pacing note: a batch that the network refused is simply built
  * again later. At most max_bytes of datagrams (UDP GSO's limit). */
 int conn_output(struct conn *c, struct tx_batch *b, unsigned max_bytes, usec_t now);
+/* So many bytes lie in the queue below at most, of all connections. To be
+ * called once before the first batch, or there is no bound (R3.15), and when
+ * conn_output() has returned 0 with c->below_full. True: some have left, try
+ * conn_output() again. (If not, T_PACE brings the question back.) */
+bool conn_below(struct conn *c, u64 bytes);
 /* The batch left. */
 void conn_sent(struct conn *c, const struct tx_batch *b, usec_t now);
 

@@ -96,8 +96,8 @@ static void info_sending(const struct conn *c, struct tcp_info *ti)
 	ti->tcpi_notsent_bytes = min(conn_notsent(c), (u64)UINT32_MAX);
 	ti->tcpi_delivered = c->delivered;
 	ti->tcpi_snd_wnd = c->snd_wnd;
-	ti->tcpi_max_pacing_rate = UINT64_MAX;
-	ti->tcpi_pacing_rate = UINT64_MAX;
+	ti->tcpi_max_pacing_rate = c->opts.max_pacing_rate;
+	ti->tcpi_pacing_rate = pace_rate(c);
 	if (c->rtt.srtt_us)
 		ti->tcpi_delivery_rate = (u64)c->cwnd * c->mss * USEC_PER_SEC / c->rtt.srtt_us;
 }

@@ -20,6 +20,7 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/open.c \
 	%reldir%/open.h \
 	%reldir%/output.c \
+	%reldir%/pace.c \
 	%reldir%/path.c \
 	%reldir%/prune.c \
 	%reldir%/rack.c \

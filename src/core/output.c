@@ -6,7 +6,7 @@
  *   1  is a reset owed?                     2  a SYN?
  *   3  an acknowledgement with SACK?        (beside data there is no room)
  *   4  has a tail loss probe been asked for?
- *   5  is something lost and not yet sent again?
+ *   5  is something lost and not yet sent again?	(pacing, small queues: pace.c)
  *   6  may new data go?                     new_data_limit()
  *   7  is another probe due?                8  a bare acknowledgement?
  *
@@ -231,6 +231,18 @@ static int build_again(struct conn *c, struct tx_batch *b, struct seg *s, u32 pk
 	return build_train(c, b, s, pkts, max_bytes, now);
 }
 
+/* R3.15: too early, or too much of us lies in the kernel's queue. */
+static bool held_below(struct conn *c, const struct seg *s, bool again, usec_t now)
+{
+	if (unlikely(pace_early(c, now)))
+		pace_wait(c);
+	else if (unlikely(pace_queue_full(c, s, again)))
+		pace_queue_wait(c, now);
+	else
+		return false;
+	return true;
+}
+
 static int build_retrans(struct conn *c, struct tx_batch *b, unsigned max_bytes, usec_t now)
 {
 	u32 quota = recovery_quota(c);
@@ -239,7 +251,9 @@ static int build_retrans(struct conn *c, struct tx_batch *b, unsigned max_bytes,
 	if (!c->rtx_pending || !quota || c->peer_nomem)
 		return 0;
 	s = first_pending(c);
-	return s ? build_again(c, b, s, quota, max_bytes, now) : 0;
+	if (!s || held_below(c, s, true, now))
+		return 0;
+	return build_again(c, b, s, min(quota, pace_train(c, s->mss)), max_bytes, now);
 }
 
 /* ---- 6: new data -------------------------------------------------------------------- */
@@ -325,7 +339,9 @@ static int build_new(struct conn *c, struct tx_batch *b, unsigned max_bytes, use
 	b->kind = TX_DATA;
 	b->mss = snd_mss(c);
 	pkts = new_data_limit(c, s, b->mss);
-	return pkts ? build_train(c, b, s, pkts, max_bytes, now) : 0;
+	if (!pkts || held_below(c, s, false, now))
+		return 0;
+	return build_train(c, b, s, min(pkts, pace_train(c, b->mss)), max_bytes, now);
 }
 
 /* ---- 4 and 7: probes -------------------------------------------------------------------- */
@@ -394,6 +410,7 @@ int conn_output(struct conn *c, struct tx_batch *b, unsigned max_bytes, usec_t n
 	b->kind = TX_NONE;
 	b->probe = 0;
 	b->acks = false;
+	c->below_full = false;
 	if (c->rst_pending)
 		return build_rst(c, b, now);
 	if (c->state == CONN_CLOSED || c->state == CONN_LISTEN)
@@ -442,6 +459,7 @@ static void sent_new(struct conn *c, const struct tx_batch *b, usec_t now)
 	transmitted(c, s, now);
 	c->snd_nxt = b->end;
 	c->bytes_sent += s->len;
+	pace_sent(c, b, now);
 	if (s->len < b->npkts * b->mss)
 		c->snd_sml = c->snd_nxt;
 	recovery_sent(c, b->npkts, now);
@@ -476,6 +494,7 @@ static void sent_again(struct conn *c, const struct tx_batch *b, usec_t now)
 	c->undo_retrans = max(c->undo_retrans, 0) + (s32)b->npkts;
 	c->bytes_retrans += s->len;
 	c->bytes_sent += s->len;
+	pace_sent(c, b, now);
 	count_retrans(c, b->npkts);
 	if (c->rtx_hint == &s->link)
 		c->rtx_hint = s->link.next != c->send_head ? s->link.next : NULL;

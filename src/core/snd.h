@@ -156,6 +156,20 @@ u32 recovery_quota(const struct conn *c);
 void recovery_sent(struct conn *c, u32 pkts, usec_t now);
 void recovery_idle_check(struct conn *c, usec_t now);
 
+/* --- pacing and small queues (pace.c) ------------------------------------------- */
+
+u64 pace_rate(const struct conn *c);		/* bytes/s */
+/* May no data leave yet? Then pace_wait() notes why, and when. */
+bool pace_early(const struct conn *c, usec_t now);
+void pace_wait(struct conn *c);
+u32 pace_train(const struct conn *c, u32 mss);	/* datagrams of one train */
+u64 pace_queue_limit(const struct conn *c, const struct seg *s);
+/* Would s make the queue below too long? Then pace_queue_wait(). `again`: it
+ * was sent before. */
+bool pace_queue_full(const struct conn *c, const struct seg *s, bool again);
+void pace_queue_wait(struct conn *c, usec_t now);
+void pace_sent(struct conn *c, const struct tx_batch *b, usec_t now);
+
 /* --- congestion control (cc.c) ------------------------------------------------ */
 
 u32 cc_slow_start(struct conn *c, u32 acked);

@@ -312,6 +312,7 @@ static int set_pacing(struct sock *sk, const struct optset *s)
 	memcpy(half, s->val, min(s->len, (socklen_t)sizeof(half)));
 	if (s->len < sizeof(half))	/* all ones of 32 bits: no limit, too */
 		half[1] = half[0] == -1 ? -1 : 0;
+	sk->conn.opts.max_pacing_rate = (u64)(u32)half[1] << 32 | (u32)half[0];
 	opt_store(sk, SLOT_PACING_LO, -1, half[0]);
 	opt_store(sk, SLOT_PACING_HI, -1, half[1]);
 	return 0;

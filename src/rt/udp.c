@@ -9,8 +9,10 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <linux/errqueue.h>
+#include <linux/sockios.h>
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -178,6 +180,16 @@ static void path_shrank(struct sock *sk)
 	conn_set_dgram_max(&sk->conn, d);
 }
 
+/* R3.15: how much is still in the kernel's queue? True: go on. */
+static bool queue_drained(struct sock *sk, int fd)
+{
+	int queued = 0;
+
+	if (fd >= 0)
+		sys_call6(SYS_ioctl, fd, SIOCOUTQ, (long)&queued, 0, 0, 0);
+	return conn_below(&sk->conn, (u64)max(queued, 0));
+}
+
 void udp_flush(struct sock *sk, usec_t now)
 {
 	struct sock *owner = rt_sock(sk->port_index);
@@ -188,7 +200,14 @@ void udp_flush(struct sock *sk, usec_t now)
 		return;		/* the driver tries again, whoever was stopped */
 	sk->tx_blocked = false;
 	fd = tx_fd(sk, owner);
-	while (conn_output(&sk->conn, &b, WIRE_DGRAM_MAX, now) > 0) {
+	if (unlikely(!sk->conn.below_told))
+		conn_below(&sk->conn, 0);
+	for (;;) {
+		if (conn_output(&sk->conn, &b, WIRE_DGRAM_MAX, now) <= 0) {
+			if (!sk->conn.below_full || !queue_drained(sk, fd))
+				break;
+			continue;
+		}
 		if (fd < 0) {
 			sk->tx_blocked = true;	/* no descriptor here: the driver sends */
 			break;
