@@ -9,7 +9,7 @@
  *
  *     $ hold &
  *     port 41000
- *     $ rudpstat -m
+ *     $ rudpstat -am
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -83,9 +83,25 @@ static void on_wake(struct ev_loop *loop, ev_io *w, int revents)
 	sys_read(w->fd, &n, sizeof(n));
 }
 
+/* rudpstat asks for a connection's end. Slots are freed by this thread alone,
+ * so the generation is still right when the note is left. */
+static void run_kill(void)
+{
+	u64 request = atomic_exchange(&drv.shm->kill, 0);
+	u32 gen = (u32)(request >> 32);
+	struct sock *sk = request ? rt_sock((u32)request) : NULL;
+	u32 kind = sk ? atomic_load(&sk->kind) : SK_FREE;
+
+	if (!sk || atomic_load(&sk->gen) != gen || (kind != SK_CONN && kind != SK_RELAY))
+		return;
+	if (sock_note_trylock(sk, gen, PEND_KILL))
+		sock_unlock(sk, -1);
+}
+
 static void on_hello(struct ev_loop *loop, ev_io *w, int revents)
 {
 	(void)loop, (void)w, (void)revents;
+	run_kill();
 	mirror_hello();
 }
 

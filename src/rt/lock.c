@@ -134,6 +134,8 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 		conn_icmp(&sk->conn, (int)sk->icmp_err, now);
 	if (pending & PEND_TIMER)
 		conn_timeout(&sk->conn, now);
+	if (pending & PEND_KILL)
+		conn_abort(&sk->conn, ECONNABORTED, now);
 	if (pending & PEND_HUP)
 		sk->hung_up = true;
 	if (sk->hung_up && rt_bypass)

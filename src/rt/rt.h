@@ -18,19 +18,8 @@
 #include "mem/arena.h"
 #include "mem/domain.h"
 #include "rt/critical.h"
+#include "rt/driver_shm.h"
 #include "rt/sock.h"
-
-enum { DRIVER_RXBUFS = 64 };
-
-struct driver_shm {
-	struct slot_head head;
-	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
-	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
-	_Atomic u64 next_wake;		/* when it wakes by itself */
-	pthread_mutex_t pool_lock;	/* robust */
-	struct rxbuf rx[DRIVER_RXBUFS];
-};
-static_assert(sizeof(struct driver_shm) <= SOCK_SLOT, "the driver's share fits a slot");
 
 struct idmap;
 struct twtab;

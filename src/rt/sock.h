@@ -51,6 +51,7 @@ enum sock_pending {		/* notes for whoever holds the lock */
 	PEND_SETTLE = 16,	/* the driver found the lock taken */
 	PEND_INPUT_END = 32,	/* a receive batch ended meanwhile */
 	PEND_REFILL = 64,	/* a listener: hand out what waits (driver) */
+	PEND_KILL = 128,	/* somebody wants it reset */
 };
 
 /* One received UDP buffer: a datagram, or a GRO train of equal ones. Lives in

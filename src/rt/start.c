@@ -318,6 +318,8 @@ static int launch(void)
 	drv.hello_fd = open_hello();
 	if (drv.hello_fd < 0)
 		return drv.hello_fd;
+	drv.shm->bell_len = drv.name_len;
+	memcpy(drv.shm->bell, drv.name, sizeof(drv.shm->bell));
 	wake = sys_eventfd(0, O_CLOEXEC | O_NONBLOCK);
 	if (wake < 0) {
 		sys_close(drv.hello_fd);

@@ -1,12 +1,11 @@
 /*
  * json.c - everything as one JSON object. Its keys are an interface: they are
- * never renamed and never change their unit. Memory is in pages, skmem in
- * bytes, times as the key says.
+ * never renamed and never change their unit, and rudpstat.schema.json says
+ * which there are. Memory is in pages, skmem in bytes, times as the key says.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
-#include "rudpstat/snapshot.h"
+#include "rudpstat/out.h"
 
 #define INT(v)	((json_int_t)(v))
 
@@ -17,21 +16,25 @@ static json_t *triple(const u32 v[3])
 
 static json_t *memory(const struct stat_domain *s)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:f}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:f}",
 			 "allocated", INT(s->allocated),
 			 "low", INT(s->limits.mem[0]),
 			 "pressure", INT(s->limits.mem[1]),
 			 "high", INT(s->limits.mem[2]),
 			 "page_size", INT(PAGE_BYTES),
 			 "under_pressure", s->under_pressure,
-			 "pressure_seconds", s->pressure_seconds);
+			 "pressure_seconds", s->pressure_seconds,
+			 "pressure_now_seconds", s->pressure_now);
 }
 
 static json_t *limits(const struct stat_domain *s)
 {
-	return json_pack("{s:o, s:o, s:I}", "rmem", triple(s->limits.rmem),
-			 "wmem", triple(s->limits.wmem),
-			 "max_orphans", INT(s->limits.max_orphans));
+	const struct mem_limits *l = &s->limits;
+
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "rmem", triple(l->rmem),
+			 "wmem", triple(l->wmem), "max_orphans", INT(l->max_orphans),
+			 "rmem_max", INT(l->rmem_max), "wmem_max", INT(l->wmem_max),
+			 "notsent_lowat", INT(l->notsent_lowat), "reserve", INT(l->reserve));
 }
 
 static json_t *sockets(const struct stat_domain *s)
@@ -83,11 +86,24 @@ static void put(json_t *o, const char *key, u64 v)
 	json_object_set_new(o, key, json_integer(INT(v)));
 }
 
+/* Rates in bytes a second; what has no bound has no key. */
+static void info_rates(json_t *o, const struct tcp_info *ti)
+{
+	put(o, "delivery_rate", ti->tcpi_delivery_rate);
+	if (ti->tcpi_pacing_rate && ti->tcpi_pacing_rate != UINT64_MAX)
+		put(o, "pacing_rate", ti->tcpi_pacing_rate);
+	put(o, "last_sent_ms", ti->tcpi_last_data_sent);
+	put(o, "last_received_ms", ti->tcpi_last_data_recv);
+	put(o, "last_ack_ms", ti->tcpi_last_ack_recv);
+}
+
 static void info_sending(json_t *o, const struct conn *c)
 {
 	json_object_set_new(o, "congestion", json_string(cc_name(c->opts.cc_id)));
 	json_object_set_new(o, "ca_state", json_string(ca_state_name(c->ca_state)));
+	json_object_set_new(o, "limited", json_string(limited_name(c->why_blocked)));
 	put(o, "rto_us", c->rtt.rto_us);
+	put(o, "backoff", c->rtt.backoff);
 	put(o, "srtt_us", c->rtt.srtt_us);
 	put(o, "rttvar_us", c->rtt.rttvar_us);
 	put(o, "min_rtt_us", c->rtt.min_rtt_us);
@@ -119,7 +135,7 @@ static void info_receiving(json_t *o, const struct conn *c)
 	put(o, "rcv_wnd", c->rcv_wnd);
 	put(o, "rcv_ssthresh", c->rcv_ssthresh);
 	put(o, "rcv_space", c->rcvq_space.space);
-	put(o, "rcv_rtt_us", c->rcv_rtt_us);
+	put(o, "rcv_rtt_us", c->rcv_rtt_us >> 3);
 	put(o, "bytes_received", c->bytes_received);
 	put(o, "segs_in", c->segs_in);
 }
@@ -135,11 +151,12 @@ static json_t *connection(const struct stat_conn *c)
 	if (!c->listener) {
 		info_sending(info, &c->conn);
 		info_receiving(info, &c->conn);
+		info_rates(info, &c->ti);
 	}
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)c->id);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "id", id, "state", c->state,
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "id", id, "state", c->state,
 			 "local", c->local, "peer", c->peer, "pid", INT(c->pid),
-			 "skmem", skmem(c), "info", info);
+			 "comm", text(c->comm), "skmem", skmem(c), "info", info);
 }
 
 static json_t *connections(const struct stat_domain *s)
@@ -151,32 +168,46 @@ static json_t *connections(const struct stat_domain *s)
 	return list;
 }
 
-static json_t *counters(const struct stat_domain *s)
+static json_t *counters(const u64 v[static CNT_COUNT])
 {
 	json_t *o = json_object();
 
 	for (unsigned i = 0; i < CNT_COUNT; i++)
-		put(o, counter_names[i], s->counters[i]);
+		put(o, counter_names[i], v[i]);
 	return o;
 }
 
-static json_t *domain(const struct stat_domain *s)
+static json_t *domain(const struct stat_domain *s, unsigned show)
 {
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name", text(s->name),
-			 "uid", INT(s->uid), "memory", memory(s), "limits", limits(s),
-			 "sockets", sockets(s), "processes", processes(s),
-			 "connections", connections(s), "counters", counters(s));
+	json_t *o = json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name", text(s->name),
+			      "uid", INT(s->uid), "memory", memory(s), "limits", limits(s),
+			      "sockets", sockets(s), "processes", processes(s),
+			      "connections", connections(s), "counters", counters(s->counters));
+
+	if (show & SHOW_SINCE)
+		json_object_set_new(o, "counters_since", counters(s->since));
+	return o;
 }
 
-int json_print(const struct stat_domain *s, size_t n)
+json_t *json_build(const struct stat_domain *s, size_t n, unsigned show)
 {
-	json_t *list = json_array(), *top;
-	int ret = 0;
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, domain(&s[i]));
-	top = json_pack("{s:s, s:o}", "version", RUDP_VERSION, "domains", list);
-	if (!top || json_array_size(list) != n)
+		json_array_append_new(list, domain(&s[i], show));
+	if (json_array_size(list) != n) {
+		json_decref(list);
+		return NULL;
+	}
+	return json_pack("{s:s, s:o}", "version", RUDP_VERSION, "domains", list);
+}
+
+int json_print(const struct stat_domain *s, size_t n, unsigned show)
+{
+	json_t *top = json_build(s, n, show);
+	int ret = 0;
+
+	if (!top)
 		ret = -ENOMEM;
 	else if (json_dumpf(top, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
 		ret = -EIO;

@@ -2,18 +2,34 @@
 bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 
 %canon_reldir%_rudpstat_SOURCES = \
+	%reldir%/count.c \
+	%reldir%/count.h \
+	%reldir%/filter.c \
+	%reldir%/filter.h \
 	%reldir%/json.c \
+	%reldir%/kill.c \
+	%reldir%/kill.h \
 	%reldir%/main.c \
+	%reldir%/out.h \
+	%reldir%/prom.c \
+	%reldir%/rates.c \
+	%reldir%/rates.h \
 	%reldir%/set.c \
 	%reldir%/set.h \
 	%reldir%/snapshot.c \
 	%reldir%/snapshot.h \
 	%reldir%/socks.c \
 	%reldir%/socks.h \
-	%reldir%/text.c
-%canon_reldir%_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-%canon_reldir%_rudpstat_LDADD = src/core/libcore.la src/mem/libmem.la $(JANSSON_LIBS) $(PTHREAD_LIBS)
+	%reldir%/summary.c \
+	%reldir%/text.c \
+	%reldir%/watch.c \
+	%reldir%/watch.h
+%canon_reldir%_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(NCURSES_CFLAGS)
+%canon_reldir%_rudpstat_LDADD = src/core/libcore.la src/mem/libmem.la $(JANSSON_LIBS) $(NCURSES_LIBS) $(PTHREAD_LIBS)
 
 %canon_reldir%_rudp_run_SOURCES = %reldir%/rudp-run.c
 %canon_reldir%_rudp_run_CPPFLAGS = $(AM_CPPFLAGS) -DRUDP_LIBDIR='"$(libdir)"'
 %canon_reldir%_rudp_run_LDADD = src/mem/libmem.la $(PTHREAD_LIBS)
+
+# What --json promises.
+dist_pkgdata_DATA += %reldir%/rudpstat.schema.json

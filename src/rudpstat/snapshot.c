@@ -183,8 +183,10 @@ static void take_pressure(struct stat_domain *s, const struct domain *d)
 	now_ms = (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
 	s->under_pressure = since != 0;
 	s->pressure_seconds = (double)s->counters[CNT_TCPMemoryPressuresChrono] / 1e3;
+	s->taken = (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 	if (since && since < now_ms)
-		s->pressure_seconds += (double)(now_ms - since) / 1e3;
+		s->pressure_now = (double)(now_ms - since) / 1e3;
+	s->pressure_seconds += s->pressure_now;
 }
 
 int snapshot_take(struct stat_domain *s, const char *name)
@@ -212,4 +214,50 @@ void snapshot_free(struct stat_domain *s)
 {
 	free(s->procs);
 	free(s->conns);
+}
+
+static int take_names(struct stat_domain *s, size_t *taken, char **names, size_t n, bool must,
+		      char *failed)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int err = snapshot_take(&s[*taken], names[i]);
+
+		if (!err) {
+			(*taken)++;
+		} else if ((must || err != -ENOENT) && !ret) {
+			ret = err;
+			snprintf(failed, DOMAIN_NAME_MAX, "%s", names[i]);
+		}
+	}
+	return ret;
+}
+
+int snapshot_all(struct stat_domain **all, size_t *n, const char *name, char *failed)
+{
+	char *one[1] = { (char *)(uintptr_t)name }, **names = one;
+	size_t found = 1;
+	int ret;
+
+	*n = 0;
+	*all = NULL;
+	strcpy(failed, "");
+	if (!name) {
+		ret = domain_names(&names, &found);
+		if (ret < 0)
+			return ret;
+	}
+	*all = calloc(found + 1, sizeof(**all));
+	ret = *all ? take_names(*all, n, names, found, name != NULL, failed) : -ENOMEM;
+	if (!name)
+		names_free(names, found);
+	return ret;
+}
+
+void snapshot_free_all(struct stat_domain *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		snapshot_free(&s[i]);
+	free(s);
 }

@@ -11,9 +11,11 @@
 #ifndef RUDPSTAT_SNAPSHOT_H
 #define RUDPSTAT_SNAPSHOT_H
 
+#include <linux/tcp.h>
 #include "base.h"
 #include "core/conn.h"
 #include "mem/domain.h"
+#include "rt/sock.h"
 
 enum { STAT_COMM = 16, STAT_ADDR = 64 };
 
@@ -26,7 +28,9 @@ struct stat_proc {
 
 struct stat_conn {
 	u64 id;
+	enum conn_state st;	/* any number: shared memory */
 	const char *state;	/* as ss(8) names them */
+	union sock_addr laddr, paddr;
 	char local[STAT_ADDR], peer[STAT_ADDR];
 	s32 pid;		/* its driver */
 	char comm[STAT_COMM];
@@ -37,6 +41,10 @@ struct stat_conn {
 		    wmem_queued, optmem, backlog, drops;
 	} skmem;
 	struct conn conn;	/* pointers in it are meaningless here */
+	struct tcp_info ti;	/* what TCP_INFO says of it */
+	s32 ctl_tid;		/* with pid, ctl_fd: where its arena can be opened */
+	s32 ctl_fd;
+	u32 index, gen;		/* its slot there */
 };
 
 struct stat_domain {
@@ -46,8 +54,11 @@ struct stat_domain {
 	u64 allocated;		/* pages */
 	bool under_pressure;
 	double pressure_seconds;	/* in all, this episode included */
+	double pressure_now;		/* this episode; 0: none */
+	usec_t taken;			/* when, by the monotonic clock */
 	u64 inuse, orphan, timewait, alloc;
 	u64 counters[CNT_COUNT];
+	u64 since[CNT_COUNT];		/* the last look, count.h */
 
 	struct stat_proc *procs;
 	size_t nprocs;
@@ -63,18 +74,24 @@ void names_free(char **names, size_t count);
 int snapshot_take(struct stat_domain *s, const char *name);
 void snapshot_free(struct stat_domain *s);
 
+/* Every domain of the user, or `name` alone; without those that vanished
+ * meanwhile. The first error that is told (-errno), with its domain in
+ * failed[DOMAIN_NAME_MAX]; what could be taken is there all the same. */
+int snapshot_all(struct stat_domain **ret, size_t *n, const char *name, char *failed);
+void snapshot_free_all(struct stat_domain *s, size_t n);
+
 extern const char *const counter_names[CNT_COUNT];
 extern const char *const counter_descs[CNT_COUNT];
 const char *ca_state_name(unsigned s);	/* "?": no such state */
 const char *cc_name(u8 id);
 
-/* Printers. */
-enum show {
-	SHOW_SOCKETS = 1, SHOW_MEMORY = 2, SHOW_INFO = 4, SHOW_COUNTERS = 8,
-	SHOW_JSON = 16, SHOW_NO_HEADER = 32,
-};
+const char *limited_name(unsigned why);	/* enum tx_why, for people */
 
-void text_print(const struct stat_domain *s, unsigned show);
-int json_print(const struct stat_domain *s, size_t n);	/* -ENOMEM, -EIO */
+/* Bits per second that the connection delivers, as TCP_INFO guesses. */
+static inline double send_rate(const struct stat_conn *c)
+{
+	return c->conn.rtt.srtt_us ?
+	       (double)c->conn.cwnd * c->conn.mss * 8e6 / c->conn.rtt.srtt_us : 0;
+}
 
 #endif

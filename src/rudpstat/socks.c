@@ -46,6 +46,17 @@ const char *ca_state_name(unsigned s)
 	return s < ARRAY_SIZE(names) ? names[s] : "?";
 }
 
+const char *limited_name(unsigned why)
+{
+	static const char *const names[] = {
+		[WHY_NONE] = "none", [WHY_EMPTY] = "application", [WHY_STATE] = "state",
+		[WHY_NOMEM] = "peer_memory", [WHY_CWND] = "cwnd", [WHY_WND] = "rwnd",
+		[WHY_CREDIT] = "credit", [WHY_NAGLE] = "nagle", [WHY_MEM] = "memory",
+	};
+
+	return why < ARRAY_SIZE(names) && names[why] ? names[why] : "?";
+}
+
 /* The table is the core's; a number from shared memory may be none of it. */
 const char *cc_name(u8 id)
 {
@@ -101,7 +112,7 @@ static void queues(struct stat_conn *c, const struct sock *sk)
 	c->recv_q = distance(cn->copied_seq, cn->rcv_nxt);
 	if (truth(&cn->fin_rcvd) && c->recv_q)		/* FIN is no byte to read */
 		c->recv_q--;
-	c->send_q = distance(cn->snd_una, cn->write_seq);
+	c->send_q = cn->state == CONN_CLOSED ? 0 : distance(cn->snd_una, cn->write_seq);
 }
 
 static void memory(struct stat_conn *c, const struct sock *sk)
@@ -117,15 +128,24 @@ static void memory(struct stat_conn *c, const struct sock *sk)
 	c->skmem.drops = sk->conn.drops;
 }
 
-static void describe(struct stat_conn *c, const struct sock *sk, s32 pid, const char *comm)
+struct place {			/* where an arena is found */
+	s32 pid, tid, ctl_fd;
+	char comm[STAT_COMM];
+};
+
+static void describe(struct stat_conn *c, const struct sock *sk, const struct place *at)
 {
 	*c = (struct stat_conn){
-		.id = sk->conn.id, .state = state_name(sk), .pid = pid,
+		.id = sk->conn.id, .state = state_name(sk), .pid = at->pid,
+		.ctl_tid = at->tid, .ctl_fd = at->ctl_fd, .gen = sk->gen,
+		.st = sk->kind == SK_LISTENER ? CONN_LISTEN : sk->conn.state,
 		.listener = sk->kind == SK_LISTENER,
 		.orphan = sk->stale || truth(&sk->conn.orphan),
 	};
-	memcpy(c->comm, comm, STAT_COMM);
+	memcpy(c->comm, at->comm, STAT_COMM);
 	memcpy(&c->conn, &sk->conn, sizeof(c->conn));
+	c->laddr = sk->local;
+	c->paddr = sk->peer;
 	address(c->local, &sk->local);
 	address(c->peer, &sk->peer);
 	queues(c, sk);
@@ -135,15 +155,14 @@ static void describe(struct stat_conn *c, const struct sock *sk, s32 pid, const 
 /* ---- an arena -------------------------------------------------------------------- */
 
 /* Opens what the row calls the control memfd, if it is one. */
-static int open_control(const struct domain_arena *row, s32 pid)
+static int open_control(const struct place *at)
 {
 	char path[96], target[64];
 	struct stat st;
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, atomic_load(&row->tid),
-		 atomic_load(&row->ctl_fd));
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", at->pid, at->tid, at->ctl_fd);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return -1;
@@ -186,7 +205,7 @@ static struct stat_conn *more_conns(struct stat_domain *s)
 	return more ? &more[s->nconns] : NULL;
 }
 
-static void take_slots(struct stat_domain *s, int fd, u32 top, s32 pid, const char *comm)
+static void take_slots(struct stat_domain *s, int fd, u32 top, const struct place *at)
 {
 	static struct slot_entry tab[SLOTS_AT_ONCE];
 
@@ -205,7 +224,10 @@ static void take_slots(struct stat_domain *s, int fd, u32 top, s32 pid, const ch
 			c = more_conns(s);
 			if (!c)
 				return;
-			describe(c, &sk, pid, comm);
+			describe(c, &sk, at);
+			c->index = base + i;
+			c->conn.rtt.backoff = min(c->conn.rtt.backoff, (u8)31);
+			conn_info(&c->conn, &c->ti, s->taken);
 			s->nconns++;
 		}
 	}
@@ -213,9 +235,9 @@ static void take_slots(struct stat_domain *s, int fd, u32 top, s32 pid, const ch
 
 void socks_take(struct stat_domain *s, const struct domain_arena *row)
 {
-	s32 pid = atomic_load(&row->pid);
-	int fd = open_control(row, pid);
-	char comm[STAT_COMM];
+	struct place at = { .pid = atomic_load(&row->pid), .tid = atomic_load(&row->tid),
+			    .ctl_fd = atomic_load(&row->ctl_fd) };
+	int fd = open_control(&at);
 	struct arena head;
 
 	if (fd < 0)
@@ -224,8 +246,8 @@ void socks_take(struct stat_domain *s, const struct domain_arena *row)
 	    !memcmp(head.magic, ARENA_MAGIC, sizeof(ARENA_MAGIC)) &&
 	    head.version == ARENA_VERSION && head.slot_bytes == SOCK_SLOT &&
 	    head.slots_limit == ARENA_SLOTS) {
-		proc_comm(pid, comm);
-		take_slots(s, fd, min(head.slot_top, (u32)ARENA_SLOTS), pid, comm);
+		proc_comm(at.pid, at.comm);
+		take_slots(s, fd, min(head.slot_top, (u32)ARENA_SLOTS), &at);
 	}
 	close(fd);
 }

@@ -16,7 +16,7 @@
 #include "mem/domain.h"
 #include "rt/sock.h"
 
-static char name[48];
+static char name[48], history[64];
 static struct domain *dom;
 static struct arena *ar;
 
@@ -48,6 +48,11 @@ static int run_here(const char *args)
 
 	snprintf(all, sizeof(all), "--domain %s %s", name, args);
 	return run(all);
+}
+
+static void has_not(const char *text)
+{
+	ck_assert_msg(strstr(output, text) == NULL, "\"%s\" in:\n%s", text, output);
 }
 
 static json_t *run_json(void)
@@ -121,6 +126,8 @@ static void setup(void)
 	int ctl, buf;
 
 	snprintf(name, sizeof(name), "check.stat.%d", getpid());
+	snprintf(history, sizeof(history), "/tmp/check.stat.%d.history", getpid());
+	setenv("RUDPSTAT_HISTORY", history, 1);
 	mem_limits_default(&l, 262144, 1ULL << 30);
 	l.mem[0] = 1000;
 	l.mem[1] = 1500;
@@ -143,6 +150,7 @@ static void teardown(void)
 	domain_detach(dom);
 	snprintf(path, sizeof(path), "/rudp.%u.%s", (unsigned)getuid(), name);
 	shm_unlink(path);
+	unlink(history);
 }
 
 /* ---- text --------------------------------------------------------------------------- */
@@ -153,7 +161,7 @@ START_TEST(summary_tells_memory_and_processes)
 
 	ck_assert_int_eq(run_here(""), 0);
 	has(" of 2000 (7.8 MiB)");
-	has("low 1000  pressure 1500  high 2000");
+	has("low 1000 (3.9 MiB)  pressure 1500 (5.9 MiB)  high 2000 (7.8 MiB)");
 	has("pressure no");
 	has("alloc 3");
 	snprintf(row, sizeof(row), "%10d  check_rudpstat", getpid());
@@ -163,7 +171,7 @@ END_TEST
 
 START_TEST(sockets_read_like_ss)
 {
-	ck_assert_int_eq(run_here("-tmi"), 0);
+	ck_assert_int_eq(run_here("-atmi"), 0);
 	has("LISTEN     3        128               127.0.0.1:7001");
 	has("ESTAB      500      700               127.0.0.1:7001         127.0.0.1:40001");
 	has("FIN-WAIT-1");
@@ -175,12 +183,148 @@ START_TEST(sockets_read_like_ss)
 }
 END_TEST
 
+START_TEST(states_are_those_of_ss)
+{
+	ck_assert_int_eq(run_here("-t"), 0);
+	has("ESTAB");
+	has_not("LISTEN");
+	ck_assert_int_eq(run_here("-l"), 0);
+	has("LISTEN");
+	has_not("ESTAB");
+	ck_assert_int_eq(run_here("-a"), 0);
+	has("LISTEN");
+	has("ESTAB");
+}
+END_TEST
+
+START_TEST(filters_choose_sockets)
+{
+	static const struct {
+		const char *words;
+		bool listener, estab, fin;
+	} cases[] = {
+		{ "state established", false, true, false },
+		{ "state listening", true, false, false },
+		{ "state listening state established", true, true, false },
+		{ "exclude established", true, false, true },
+		{ "-t sport :7001", false, true, false },
+		{ "-a sport = 7001", true, true, false },
+		{ "'( dport = 40001 )' or", false, false, false },	/* refused */
+		{ "dport 40001", false, true, false },
+		{ "-a port 80", false, false, true },
+		{ "src 127.0.0.1:7001", false, true, false },
+		{ "-a src 127.0.0.0/8", true, true, true },
+		{ "-a src 128.0.0.0/1", false, false, false },
+		{ "-a dst :http", false, false, true },
+		{ "-a src ::1", false, false, false },
+		{ "-a comm check_rudpstat", true, true, true },
+		{ "-a comm nobody", false, false, false },
+		{ "id 0123456789abcdef", false, true, false },
+		{ "-a pid 1", false, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int ret = run_here(cases[i].words);
+
+		if (strstr(cases[i].words, " or")) {
+			ck_assert_int_eq(ret, 2);
+			continue;
+		}
+		ck_assert_msg(!ret, "%s: %s", cases[i].words, output);
+		ck_assert_msg(!strstr(output, "LISTEN") == !cases[i].listener &&
+			      !strstr(output, "ESTAB") == !cases[i].estab &&
+			      !strstr(output, "FIN-WAIT") == !cases[i].fin,
+			      "%s:\n%s", cases[i].words, output);
+	}
+}
+END_TEST
+
+START_TEST(filters_refuse_nonsense)
+{
+	static const char *const bad[] = {
+		"state", "state here", "sport 0", "sport 70000", "sport nosuchservice", "pid -1",
+		"src 300.1.1.1", "src 1.2.3.4/33", "src [::1", "colour red", "id 0", "=",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(run_here(bad[i]) == 2, "%s", bad[i]);
+}
+END_TEST
+
 START_TEST(counters_hide_zeros)
 {
 	ck_assert_int_eq(run_here("-sH"), 0);
 	has("TCPRcvQDrop");
 	has("segments dropped for want of room");
-	ck_assert_ptr_null(strstr(output, "TCPOFODrop"));
+	has_not("TCPOFODrop");
+	ck_assert_int_eq(run_here("-szH"), 0);
+	has("TCPOFODrop");
+}
+END_TEST
+
+START_TEST(counters_since_the_last_call)
+{
+	ck_assert_int_eq(run_here("-sn"), 0);
+	has("TCPRcvQDrop                               7            7");
+	ck_assert_int_eq(run_here("-s"), 0);	/* -n: that was no call */
+	has("TCPRcvQDrop                               7            7");
+	domain_count(dom, CNT_TCPRcvQDrop, 3);
+	ck_assert_int_eq(run_here("-s"), 0);
+	has("TCPRcvQDrop                              10            3");
+	ck_assert_int_eq(run_here("-s"), 0);
+	has("TCPRcvQDrop                              10            0");
+	setenv("RUDPSTAT_HISTORY", "/nowhere/at/all", 1);
+	ck_assert_int_eq(run_here("-s"), 0);
+	has("TCPRcvQDrop                              10           10");
+	setenv("RUDPSTAT_HISTORY", history, 1);
+}
+END_TEST
+
+START_TEST(colours_on_a_terminal_alone)
+{
+	ck_assert_int_eq(run_here(""), 0);
+	has_not("\033");
+	ck_assert_int_eq(run_here("--color=always"), 0);
+	has("\033[1m");
+	ck_assert_int_eq(run_here("-j --color=always"), 0);
+	has_not("\033");
+	ck_assert_int_eq(run_here("--color=red"), 2);
+}
+END_TEST
+
+/* Prometheus: a name once, its samples together, each a number. */
+START_TEST(prometheus_reads_every_view)
+{
+	static const char *const views[] = { "", "-s", "-am", "-ai", "-asmi" };
+	char seen[1 << 16], *line, *save;
+
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		char args[64], type[96] = "", *end;
+
+		snprintf(args, sizeof(args), "--prometheus %s", views[i]);
+		ck_assert_int_eq(run_here(args), 0);
+		strcpy(seen, "\n");
+		for (line = strtok_r(output, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+			if (!strncmp(line, "# HELP ", 7))
+				continue;
+			if (sscanf(line, "# TYPE %90s", type) == 1) {
+				strcat(type, "\n");
+				ck_assert_msg(!strstr(seen, type), "%s twice", type);
+				strcat(seen, type);
+				type[strlen(type) - 1] = '\0';
+				continue;
+			}
+			ck_assert_msg(!strncmp(line, type, strlen(type)) && line[strlen(type)] == '{',
+				      "%s in %s", line, type);
+			strtod(strrchr(line, ' ') + 1, &end);
+			ck_assert_msg(!*end, "%s", line);
+		}
+	}
+	ck_assert_int_eq(run_here("--prometheus"), 0);
+	has("rudp_memory_limit_pages{domain=");
+	has("limit=\"high\"} 2000\n");
+	ck_assert_int_eq(run_here("--prometheus -s"), 0);
+	has("\nrudp_tcp_rcv_q_drop_total{domain=");
 }
 END_TEST
 
@@ -258,6 +402,79 @@ START_TEST(json_has_every_key)
 }
 END_TEST
 
+/* As much of JSON Schema as the schema uses. */
+static bool is_type(const json_t *v, const char *type)
+{
+	if (!strcmp(type, "number"))
+		return json_is_number(v);
+	return (!strcmp(type, "object") && json_is_object(v)) ||
+	       (!strcmp(type, "array") && json_is_array(v)) ||
+	       (!strcmp(type, "string") && json_is_string(v)) ||
+	       (!strcmp(type, "integer") && json_is_integer(v)) ||
+	       (!strcmp(type, "boolean") && json_is_boolean(v));
+}
+
+static void matches(json_t *schema, json_t *v, const char *where);
+
+static void object_matches(json_t *schema, json_t *v, const char *where)
+{
+	json_t *props = json_object_get(schema, "properties"), *item;
+	json_t *more = json_object_get(schema, "additionalProperties");
+	const char *key;
+	size_t i;
+
+	json_array_foreach(json_object_get(schema, "required"), i, item)
+		ck_assert_msg(json_object_get(v, json_string_value(item)) != NULL, "%s lacks %s",
+			      where, json_string_value(item));
+	json_object_foreach(v, key, item) {
+		json_t *s = json_object_get(props, key);
+
+		ck_assert_msg(s || more, "%s.%s is not in the schema", where, key);
+		matches(s ? s : more, item, key);
+	}
+}
+
+static void matches(json_t *schema, json_t *v, const char *where)
+{
+	const json_t *least = json_object_get(schema, "minimum");
+	json_t *words = json_object_get(schema, "enum"), *item;
+	bool found = !words;
+	size_t i;
+
+	ck_assert_msg(is_type(v, json_string_value(json_object_get(schema, "type"))),
+		      "%s has another type", where);
+	ck_assert_msg(!least || json_number_value(v) >= json_number_value(least), "%s", where);
+	json_array_foreach(words, i, item)
+		found |= json_equal(item, v);
+	ck_assert_msg(found, "%s is none of the words", where);
+	if (json_is_object(v))
+		object_matches(schema, v, where);
+	json_array_foreach(v, i, item)
+		matches(json_object_get(schema, "items"), item, where);
+}
+
+START_TEST(json_is_as_its_schema_says)
+{
+	const char *src = getenv("top_srcdir");
+	char path[512];
+	json_error_t err;
+	json_t *schema, *j = run_json();
+
+	snprintf(path, sizeof(path), "%s/src/rudpstat/rudpstat.schema.json", src ? src : ".");
+	schema = json_load_file(path, 0, &err);
+	ck_assert_msg(schema != NULL, "%s: %s", path, err.text);
+	matches(schema, j, "rudpstat");
+	json_decref(j);
+	ck_assert_int_eq(run_here("-j -s"), 0);
+	j = json_loads(output, 0, &err);
+	matches(schema, j, "rudpstat");
+	ck_assert_ptr_nonnull(json_object_get(json_array_get(json_object_get(j, "domains"), 0),
+					      "counters_since"));
+	json_decref(j);
+	json_decref(schema);
+}
+END_TEST
+
 START_TEST(pressure_is_told)
 {
 	json_t *j, *o;
@@ -268,7 +485,8 @@ START_TEST(pressure_is_told)
 	ck_assert(json_is_true(json_object_get(o, "under_pressure")));
 	json_decref(j);
 	run_here("");
-	has("pressure YES, entered 1 times");
+	has("pressure YES, for 0.");
+	has(", entered 1 times");
 	domain_leave_pressure(dom);
 }
 END_TEST
@@ -328,6 +546,10 @@ START_TEST(what_is_not_there)
 	ck_assert_int_eq(run("--domain no.such.domain --reap"), 1);
 	ck_assert_int_eq(run("--nonsense"), 2);
 	ck_assert_int_eq(run("extra"), 2);
+	ck_assert_int_eq(run("--kill"), 2);
+	ck_assert_int_eq(run_here("--kill id 0123456789abcdef"), 1);	/* nobody drives it */
+	ck_assert_int_eq(run("--watch 0"), 2);
+	ck_assert_int_eq(run("--watch </dev/null"), 1);
 	ck_assert_int_eq(run("-h"), 0);
 	ck_assert_int_eq(run("-V"), 0);
 }
@@ -354,7 +576,7 @@ START_TEST(garbage_in_the_tables)
 	for (unsigned i = 0; i < DOMAIN_PROCS; i += 2)
 		dom->procs[i].pid = (s32)i;
 	ck_assert_int_eq(run_here("-j"), 0);
-	ck_assert_int_eq(run_here("-tmis"), 0);
+	ck_assert_int_eq(run_here("-atmis"), 0);
 	ck_assert_int_eq(run_here(""), 0);
 	memset(p, 0, len);
 	memset(dom->procs, 0, sizeof(dom->procs));
@@ -372,7 +594,8 @@ START_TEST(garbage_in_a_sock)
 		p[i] = (u8)rng;
 	}
 	ck_assert_int_eq(run_here("-j"), 0);
-	ck_assert_int_eq(run_here("-tmi"), 0);
+	ck_assert_int_eq(run_here("-atmi"), 0);
+	ck_assert_int_eq(run_here("-atmi --prometheus"), 0);
 	*sk = saved;
 }
 END_TEST
@@ -397,8 +620,15 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, summary_tells_memory_and_processes);
 	tcase_add_test(tc, sockets_read_like_ss);
+	tcase_add_test(tc, states_are_those_of_ss);
+	tcase_add_test(tc, filters_choose_sockets);
+	tcase_add_test(tc, filters_refuse_nonsense);
 	tcase_add_test(tc, counters_hide_zeros);
+	tcase_add_test(tc, counters_since_the_last_call);
+	tcase_add_test(tc, colours_on_a_terminal_alone);
+	tcase_add_test(tc, prometheus_reads_every_view);
 	tcase_add_test(tc, json_has_every_key);
+	tcase_add_test(tc, json_is_as_its_schema_says);
 	tcase_add_test(tc, pressure_is_told);
 	tcase_add_test(tc, limits_are_set_as_one_or_not_at_all);
 	tcase_add_test(tc, reaping_returns_what_a_dead_process_held);

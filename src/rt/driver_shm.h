@@ -1,0 +1,26 @@
+/*
+ * driver_shm.h - slot 0 of an arena: what the driver shares with the processes
+ * of its family, and with rudpstat.
+ */
+#ifndef RUDP_RT_DRIVER_SHM_H
+#define RUDP_RT_DRIVER_SHM_H
+
+#include "mem/arena.h"
+#include "rt/sock.h"
+
+enum { DRIVER_RXBUFS = 64 };
+
+struct driver_shm {
+	struct slot_head head;
+	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
+	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
+	_Atomic u64 next_wake;		/* when it wakes by itself */
+	pthread_mutex_t pool_lock;	/* robust */
+	struct rxbuf rx[DRIVER_RXBUFS];
+	_Atomic u64 kill;		/* rudpstat: reset this one: index | gen << 32 */
+	u32 bell_len;			/* rings when anybody connects: the driver's */
+	char bell[28];			/* abstract address, constant */
+};
+static_assert(sizeof(struct driver_shm) <= SOCK_SLOT, "the driver's share fits a slot");
+
+#endif
