@@ -296,10 +296,16 @@ bool mirror_sync_app(struct sock *sk, int fd)
 
 /* ---- what only the driver can do ----------------------------------------------------- */
 
+/* EPIPE: the app end is gone already. What is shown to it from now on (an end,
+ * with no token unread) would make its hang-up look like our own. */
 static void token(struct sock *sk)
 {
-	if (sys_send(sk->owner_fd, "t", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+	int ret = (int)sys_send(sk->owner_fd, "t", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (ret == 1)
 		sk->m.tokens++;
+	else if (ret == -EPIPE && !sk->m.hup && !atomic_load(&sk->relay_moving))
+		sock_note(sk, PEND_HUP);
 	sk->m.edge = sk->conn.rx_edge;
 }
 

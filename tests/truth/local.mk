@@ -1,0 +1,8 @@
+# Many processes under one limit, and whether every page of theirs is what the
+# counters say.
+check_PROGRAMS += %D%/swarm %D%/truth
+%C%_swarm_SOURCES = %D%/swarm.c
+%C%_truth_SOURCES = %D%/truth.c
+%C%_truth_LDADD = src/mem/libmem.la $(PTHREAD_LIBS)
+dist_noinst_SCRIPTS += %D%/run_truth.sh
+full_tests += %D%/run_truth.sh

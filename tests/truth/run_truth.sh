@@ -1,0 +1,157 @@
+#!/bin/bash
+# Eight processes push as much as they can through a domain of 8 MiB, over 400
+# connections, half of whose readers stall; more processes come, and are killed.
+# Meanwhile: every page is where the counters say, the bound holds, those who
+# read go on. Afterwards: every byte was right, and nothing is held.
+#
+#	SECONDS_LONG=6 KILLS=3 SAMPLES=200	`make soak` takes more of each
+#	PLOT=FILE				keep the samples (tests/truth/plot.sh)
+. "$(dirname "$0")/../lib.sh"
+[ -n "$PRELOAD" ] || skip "no library"
+MODES=rudp
+[ -x "$top_builddir/tests/truth/truth" ] || skip "tests/truth/truth is not built"
+swarm=$top_builddir/tests/truth/swarm
+truth=$top_builddir/tests/truth/truth
+TEST_TIMEOUT=${TEST_TIMEOUT:-120}
+export TEST_TIMEOUT
+enter "$@"
+
+pairs=4
+each=100		# connections of a client, half of them stalled
+limits=${LIMITS:-4M 6M 8M}
+seconds=${SECONDS_LONG:-6}
+kills=${KILLS:-3}
+samples=${SAMPLES:-200}
+interval=$((seconds * 1000 / samples))
+
+start_servers()
+{
+	local i
+
+	servers= ports=
+	for ((i = 0; i < pairs; i++)); do
+		new_port
+		server server$i "$swarm" server "$port"
+		ready_log listening || return
+		servers="$servers $pid"
+		ports="$ports $port"
+	done
+}
+
+# start_clients STALLED
+start_clients()
+{
+	local i=0 p
+
+	clients=
+	for p in $ports; do
+		server client$i "$swarm" client "$p" $((i * each)) $each "$1"
+		clients="$clients $pid"
+		i=$((i + 1))
+	done
+}
+
+# Processes that die with their queues full: those who are left get it back.
+kill_some()
+{
+	local i victim p n
+
+	: >gone
+	for ((i = 0; i < kills; i++)); do
+		set -- $ports
+		n=$((RANDOM % $# + 1))
+		server victim "$swarm" client "${!n}" 100000 4 2 mortal
+		victim=$pid
+		rest_ms $((100 + RANDOM % 300))
+		kill -9 "$victim"
+		wait "$victim" 2>/dev/null
+		pids=${pids/ $victim/}
+		"$truth" gone "$RUDP_DOMAIN" "$victim" >>gone || return
+	done
+}
+
+rest_ms() { sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"; }
+
+all_ended()
+{
+	local p
+
+	for p in $clients; do
+		wait "$p" || { cat client*.log server*.log; return 1; }
+		pids=${pids/ $p/}
+	done
+}
+
+within_a_second()
+{
+	local ms most=0
+
+	while read -r ms; do
+		[ "$ms" -le "$most" ] || most=$ms
+	done <gone
+	echo "$most" >slowest
+	equal "$(wc -l <gone)" "$kills" && at_most "$most" 1000
+}
+
+# Of the connections that were read: least bytes, longest silence.
+kept_moving()
+{
+	awk '{ for (i = 1; i < NF; i += 2) v[$i] = $(i + 1)
+		if (NR == 1 || v["least"] < least) least = v["least"]
+		if (v["gap_ms"] > gap) gap = v["gap_ms"]
+		if (v["seconds"] > s) s = v["seconds"]
+		median += v["median"]; bytes += v["bytes"] }
+	END { printf "least %d median %d gap_ms %d bytes %d seconds %.1f\n",
+		least, median / NR, gap, bytes, s
+		exit !(least > 65536) }' client?.log | tee moved
+}
+
+# run_load STALLED: ends in the files sampled, gone and moved.
+run_load()
+{
+	start_servers || return
+	start_clients "$1"
+	"$truth" sample "$RUDP_DOMAIN" "$samples" "$interval" samples.txt >sampled 2>&1 &
+	sampler=$!
+	kill_some
+	wait "$sampler" || { cat sampled; return 1; }
+	kill -USR1 $servers
+	kill -USR1 $clients
+}
+
+t74_t84_t87_t89_load()
+{
+	check "every page was where the counters say, and within the bound" run_load $((each / 2))
+	pass "$(cat sampled)"
+	check "every byte was right" all_ended
+	check "who was read moved: $(kept_moving)" kept_moving
+	check "$kills killed: their memory was back within a second" within_a_second
+	pass "at the latest after $(cat slowest) ms"
+	check "connections ended: no page is owned" all_closed
+	[ -z "${PLOT-}" ] || cp samples.txt "$PLOT"
+	stop_all
+	check "processes ended: the total is 0" t83_zero
+}
+
+all_closed()
+{
+	"$truth" zero "$RUDP_DOMAIN" $pairs && return
+	"$rudpstat" -timH -d "$RUDP_DOMAIN" | tail -20
+	false
+}
+
+# Whoever looks for the dead finds the last ones.
+t83_zero()
+{
+	"$rudpstat" --reap -d "$RUDP_DOMAIN" && "$truth" zero "$RUDP_DOMAIN"
+}
+
+tests()
+{
+	ip link set lo mtu 1500
+	export RUDP_MEM="$limits"
+	t74_t84_t87_t89_load
+}
+
+in_modes tests
+finish
