@@ -15,7 +15,7 @@
 #include "rt/sock.h"
 #include "rudpstat/socks.h"
 
-enum { SLOTS_AT_ONCE = 1024 };
+enum { SLOTS_AT_ONCE = 1024, REST_TRIES = 64 };
 
 /* ---- names -------------------------------------------------------------------- */
 
@@ -182,15 +182,29 @@ static bool read_at(int fd, void *buf, size_t len, u64 off)
 	return pread(fd, buf, len, (off_t)off) == (ssize_t)len;
 }
 
-/* A copy that no reuse of the slot tore. */
+/* Between two operations the account balances (R2.1). */
+static bool at_rest(const struct mem_acct *m)
+{
+	return (s64)m->pages * PAGE_BYTES == m->forward_alloc + m->wmem_queued + m->rmem_alloc;
+}
+
+/* A copy that no reuse of the slot tore, if possible of a moment between two
+ * operations. */
 static bool read_sock(int fd, u32 index, u32 gen, struct sock *sk)
 {
 	u64 at = ARENA_SLOTS_OFF + (u64)index * SOCK_SLOT;
 	u32 after;
 
-	return read_at(fd, sk, sizeof(*sk), at) &&
-	       read_at(fd, &after, sizeof(after), at + offsetof(struct sock, gen)) &&
-	       sk->gen == gen && after == gen && sk->kind != SK_FREE && sk->kind <= SK_RELAY;
+	for (int i = 0; i < REST_TRIES; i++) {
+		if (!read_at(fd, sk, sizeof(*sk), at) ||
+		    !read_at(fd, &after, sizeof(after), at + offsetof(struct sock, gen)) ||
+		    sk->gen != gen || after != gen || sk->kind == SK_FREE ||
+		    sk->kind > SK_RELAY)
+			return false;
+		if (at_rest(&sk->conn.mem))
+			break;
+	}
+	return true;
 }
 
 static struct stat_conn *more_conns(struct stat_domain *s)
