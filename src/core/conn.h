@@ -331,6 +331,9 @@ struct rx_pkt {
 /* RFC 9293 3.10.7.4 for a packet whose checksum was right. Hostile input only
  * bumps a counter. */
 void conn_input(struct conn *c, struct rx_pkt *p, usec_t now);
+/* R4.6: may a packet not be parked any more, with so many bytes parked? May be
+ * asked without the lock: a bound need not be exact. */
+bool conn_backlog_full(const struct conn *c, u64 parked);
 /* The receive batch is over: decide about the one acknowledgement. */
 void conn_input_end(struct conn *c, usec_t now);
 
@@ -389,7 +392,7 @@ void snd_ack_received(struct conn *c, const struct wire_hdr *h, u32 len, usec_t 
 bool snd_memory_free(const struct conn *c);	/* R3.1, wake 0 */
 bool snd_writeable(const struct conn *c);	/* R3.2 */
 void snd_write_space(struct conn *c, usec_t now);	/* R3.7's space check */
-void snd_expand_sndbuf(struct conn *c);		/* R3.9 */
+void snd_expand_sndbuf(struct conn *c);		/* R3.9, when it may */
 void snd_established(struct conn *c, usec_t now);
 void snd_queue_fin(struct conn *c, usec_t now);	/* R3.14 */
 void snd_purge(struct conn *c);			/* frees the send queue */

@@ -19,6 +19,7 @@ enum {
 	DRS_LOW_RTT_US = 1000,
 	RTT_SANE_US = 60000000,
 	NOMEM_WAIT_MIN_MS = 2, NOMEM_WAIT_SPREAD_MS = 200,	/* D8.12 */
+	BACKLOG_EXTRA = 65536,
 	GROW_MIN_LEN = 128,	/* smaller ones say nothing of the peer's mss */
 };
 
@@ -42,6 +43,14 @@ static s64 full_space(const struct conn *c)
 static s64 free_space(const struct conn *c)
 {
 	return win_from_space(c, (s64)c->mem.rcvbuf - c->mem.rmem_alloc);
+}
+
+/* The clamp is all that rcvbuf backs, unless the program wants less. */
+static void clamp_follows(struct conn *c)
+{
+	c->window_clamp = full_space(c);
+	if (c->opts.window_clamp)
+		c->window_clamp = min(c->window_clamp, c->opts.window_clamp);
 }
 
 /* ---- R4.4: the beginning --------------------------------------------- */
@@ -84,9 +93,9 @@ void flow_clamp_ssthresh(struct conn *c)
 	if (mem_above_high(&c->mem)) {			/* D8.5.2 */
 		top = max((s64)c->advmss, win_from_space(c, snd_limits(c)->rmem[0]));
 	}
-	if (unused > 0)
-		top = max(top, win_from_space(c, unused));
 	c->rcv_ssthresh = min((s64)c->rcv_ssthresh, top);
+	if (unused > 0)					/* R10.2 */
+		c->rcv_ssthresh = max((s64)c->rcv_ssthresh, win_from_space(c, unused));
 }
 
 /* R4.13: in comfort the buffer is raised to what it holds already. */
@@ -112,9 +121,7 @@ static void learn_ratio(struct conn *c, u32 len, u32 truesize)
 	if (ratio == c->scaling_ratio)
 		return;
 	c->scaling_ratio = ratio;
-	c->window_clamp = full_space(c);
-	if (c->opts.window_clamp)
-		c->window_clamp = min(c->window_clamp, c->opts.window_clamp);
+	clamp_follows(c);
 	c->rcvq_space.space = min(c->rcvq_space.space, c->window_clamp);
 }
 
@@ -242,9 +249,7 @@ void flow_grow_rcvbuf(struct conn *c, u32 copied)
 	if (target <= c->mem.rcvbuf)
 		return;
 	c->mem.rcvbuf = target;
-	c->window_clamp = full_space(c);
-	if (c->opts.window_clamp)
-		c->window_clamp = min(c->window_clamp, c->opts.window_clamp);
+	clamp_follows(c);
 }
 
 void flow_data_read(struct conn *c, usec_t now)
@@ -348,6 +353,17 @@ void flow_nomem_check(struct conn *c, usec_t now)
 	timer_clear(c, T_NOMEM);
 }
 
+/* ---- R4.6 ------------------------------------------------------------ */
+
+__attribute__((no_sanitize("thread")))
+bool conn_backlog_full(const struct conn *c, u64 parked)
+{
+	const struct mem_acct *m = &c->mem;
+	u64 limit = 2 * (u64)m->rcvbuf + m->sndbuf / 2 + BACKLOG_EXTRA;
+
+	return parked + (u64)m->rmem_alloc > limit;
+}
+
 /* ---- options --------------------------------------------------------- */
 
 void conn_set_rcvbuf(struct conn *c, u32 val)		/* R4.20 */
@@ -361,7 +377,7 @@ void conn_set_rcvbuf(struct conn *c, u32 val)		/* R4.20 */
 	c->mem.lock_bits |= RCVBUF_LOCK;
 	if (c->state == CONN_CLOSED || c->state == CONN_LISTEN)
 		return;
-	c->window_clamp = full_space(c);
+	clamp_follows(c);
 	c->rcv_ssthresh = min(max(c->rcv_ssthresh, c->rcv_wnd), c->window_clamp);
 }
 

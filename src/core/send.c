@@ -48,14 +48,25 @@ static u64 pow2_ceil(u64 v)
 	return p;
 }
 
+/* Is this a moment to grow it? Who reserved memory has that under pressure. */
+static bool may_expand(struct conn *c)
+{
+	if (c->mem.lock_bits & SNDBUF_LOCK)
+		return false;
+	if (mem_under_pressure(&c->mem)) {
+		s64 unused = (s64)c->mem.reserved - c->mem.wmem_queued - c->mem.rmem_alloc;
+
+		if (unused > SOCK_MIN_SNDBUF)
+			c->mem.sndbuf = unused;
+		return false;
+	}
+	return mem_below_low(&c->mem) && snd_in_flight(c) < c->cwnd;
+}
+
 void snd_expand_sndbuf(struct conn *c)
 {
 	u64 per_seg, segs, need;
 
-	if ((c->mem.lock_bits & SNDBUF_LOCK) || snd_in_flight(c) >= c->cwnd)
-		return;
-	if (mem_under_pressure(&c->mem) || !mem_below_low(&c->mem))
-		return;
 	per_seg = pow2_ceil(c->mss + 640) + UNIT_BYTES;
 	segs = max(INIT_CWND, c->cwnd);
 	segs = max(segs, (u64)c->reordering + 1);
@@ -76,7 +87,8 @@ void snd_write_space(struct conn *c, usec_t now)
 	(void)now;
 	if (!c->nospace)
 		return;
-	snd_expand_sndbuf(c);
+	if (may_expand(c))
+		snd_expand_sndbuf(c);
 	write_space(c);
 }
 

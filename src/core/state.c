@@ -95,10 +95,15 @@ static void end_timer(struct conn *c, usec_t now)
 
 /* R6.1: an orphan counts as long as it has something to deliver. What only
  * waits for the peer's FIN is as good as in TIME_WAIT. */
+static bool delivers(const struct conn *c)
+{
+	return c->orphan && c->state != CONN_CLOSED && c->state != CONN_TIME_WAIT &&
+	       c->state != CONN_FIN_WAIT2;
+}
+
 static void count_orphan(struct conn *c)
 {
-	bool counts = c->orphan && c->state != CONN_CLOSED && c->state != CONN_TIME_WAIT &&
-		      c->state != CONN_FIN_WAIT2;
+	bool counts = delivers(c);
 	u32 row = arena_row(c->mem.arena);
 
 	if (counts == c->orphan_counted || row >= DOMAIN_ARENAS)
@@ -279,7 +284,7 @@ void conn_close(struct conn *c, usec_t now)
 	count_orphan(c);
 	if (c->state == CONN_FIN_WAIT2)
 		end_timer(c, now);
-	if (timer_out_of_resources(c, 0)) {	/* R6.2.6 */
+	if (delivers(c) && timer_out_of_resources(c, 0)) {	/* R6.2.6 */
 		snd_count(c, CNT_TCPAbortOnMemory, 1);
 		conn_abort(c, 0, now);
 	}

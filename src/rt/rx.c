@@ -109,17 +109,6 @@ static void touch(struct port_watch *pw, struct sock *port_sk, struct sock *sk)
 	sk->conn.rcv_credit = port_sk->port.capacity / share;
 }
 
-/* R4.6. Somebody else holds the lock and may change the numbers meanwhile: a
- * bound need not be exact. */
-__attribute__((no_sanitize("thread")))
-static bool backlog_full(const struct sock *sk)
-{
-	const struct mem_acct *m = &sk->conn.mem;
-	u64 limit = 2 * (u64)m->rcvbuf + m->sndbuf / 2 + 65536;
-
-	return atomic_load(&sk->backlog_len) + (u64)m->rmem_alloc > limit;
-}
-
 static void park(struct sock *sk, struct rxbuf *rb)
 {
 	struct rxbuf *head;
@@ -127,7 +116,8 @@ static void park(struct sock *sk, struct rxbuf *rb)
 
 	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
 		parked += atomic_load(&drv.shm->rx[i].busy);
-	if (backlog_full(sk) || parked >= PARKED_MAX) {
+	if (conn_backlog_full(&sk->conn, atomic_load(&sk->backlog_len)) ||
+	    parked >= PARKED_MAX) {
 		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
 		return;
 	}

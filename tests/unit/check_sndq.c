@@ -278,6 +278,12 @@ START_TEST(t37_expands_only_for_a_waiter)
 }
 END_TEST
 
+static void waiter_looks(void)
+{
+	B.c.nospace = true;
+	snd_write_space(&B.c, B.now);
+}
+
 START_TEST(t38_what_forbids_expansion)
 {
 	u32 before = B.c.mem.sndbuf;
@@ -285,27 +291,27 @@ START_TEST(t38_what_forbids_expansion)
 
 	B.c.cwnd = 40;
 	B.c.mem.lock_bits |= SNDBUF_LOCK;
-	snd_expand_sndbuf(&B.c);
+	waiter_looks();
 	ck_assert_uint_eq(B.c.mem.sndbuf, before);
 	B.c.mem.lock_bits = 0;
 
 	B.c.cwnd = 1;
 	put(MSS);
-	snd_expand_sndbuf(&B.c);		/* in flight >= cwnd */
+	waiter_looks();		/* in flight >= cwnd */
 	ck_assert_uint_eq(B.c.mem.sndbuf, before);
 	B.c.cwnd = 40;
 
 	other_takes(100);
 	total = domain_allocated(B.d);
 	limits(total, total, total + 100);	/* total == low */
-	snd_expand_sndbuf(&B.c);
+	waiter_looks();
 	ck_assert_uint_eq(B.c.mem.sndbuf, before);
 	limits(total + 1, total + 1, total + 100);
 	domain_enter_pressure(B.d);
-	snd_expand_sndbuf(&B.c);
+	waiter_looks();
 	ck_assert_uint_eq(B.c.mem.sndbuf, before);
 	domain_leave_pressure(B.d);
-	snd_expand_sndbuf(&B.c);		/* total == low - 1 */
+	waiter_looks();		/* total == low - 1 */
 	ck_assert_uint_gt(B.c.mem.sndbuf, before);
 	other_gives();
 }

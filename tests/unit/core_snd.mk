@@ -10,7 +10,8 @@ snd_checks = \
 	%reldir%/check_pace \
 	%reldir%/check_rack \
 	%reldir%/check_recovery \
-	%reldir%/check_timer
+	%reldir%/check_timer \
+	%reldir%/check_wait
 core_tests += $(snd_checks)
 check_PROGRAMS += $(snd_checks)
 snd_check_libs = src/core/libcore.la src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_LIBS)
@@ -33,4 +34,6 @@ snd_check_libs = src/core/libcore.la src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_L
 %canon_reldir%_check_recovery_LDADD = $(snd_check_libs)
 %canon_reldir%_check_timer_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_timer_LDADD = $(snd_check_libs)
+%canon_reldir%_check_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_wait_LDADD = $(snd_check_libs)
 endif
