@@ -164,6 +164,8 @@ static int do_fcntl(struct fd_use *u, int fd, int cmd, long arg)
 
 	if (ret < 0)
 		return ret;
+	if (cmd == F_SETFL && arg & O_ASYNC)	/* a signal for each edge */
+		sock_edge_triggered(&u->ref);
 	if (cmd == F_SETFL)
 		sock_set_nonblock(&u->ref, arg & O_NONBLOCK);
 	else if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
@@ -183,6 +185,8 @@ int fcntl64(int fd, int cmd, ...)
 	va_end(ap);
 	if (fd_get(fd, &u))
 		return do_fcntl(&u, fd, cmd, arg);
+	if (fd_is_closing(fd))
+		return (int)result(-EBADF);
 	ret = LIBC(fcntl64)(fd, cmd, arg);
 	if ((cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) && !rt_bypass)
 		fd_forget(ret);
@@ -205,6 +209,8 @@ static int do_ioctl(struct fd_use *u, int fd, unsigned long req, void *arg)
 			sock_set_nonblock(&u->ref, *(int *)arg != 0);
 		return ret;
 	}
+	if (req == FIOASYNC)
+		sock_edge_triggered(&u->ref);
 	ret = sock_ioctl(&u->ref, fd, req, arg);
 	return ret == -ENOIOCTLCMD ? LIBC(ioctl)(fd, req, arg) : (int)result(ret);
 }

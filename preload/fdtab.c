@@ -10,6 +10,7 @@
 
 _Atomic(struct fd_entry *) fd_chunks[FD_CHUNKS];
 static _Atomic bool active;
+static TLS_IE struct fd_use *uses;	/* this thread's, the innermost first */
 
 bool fd_active(void)
 {
@@ -33,6 +34,16 @@ static struct fd_entry *chunk_get(int i)
 	return c;
 }
 
+/* The file that close() had to move out of the way. */
+static void close_moved(struct fd_entry *e)
+{
+	int file = atomic_exchange(&e->file, 0) - 1;
+	struct sock_ref ref = { e->closing, atomic_load_explicit(&e->gen, memory_order_relaxed) };
+
+	if (file >= 0)
+		sock_close(&ref, file);
+}
+
 int fd_set_sock(int fd, const struct sock_ref *r)
 {
 	struct fd_entry *chunk;
@@ -48,10 +59,31 @@ int fd_set_sock(int fd, const struct sock_ref *r)
 	struct fd_entry *e = &chunk[fd & (FD_CHUNK - 1)];
 
 	atomic_store_explicit(&e->state, 0, memory_order_relaxed);
+	close_moved(e);			/* a dup2() onto the placeholder */
 	atomic_store_explicit(&e->gen, r->gen, memory_order_relaxed);
 	atomic_store_explicit(&e->sk, r->sk, memory_order_release);
 	atomic_store_explicit(&active, true, memory_order_relaxed);
 	return 0;
+}
+
+void fd_leave_sock(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+	struct sock_ref old = { .gen = atomic_load(&e->gen) };
+
+	old.sk = atomic_exchange(&e->sk, NULL);
+	if (old.sk)
+		sock_undup(&old);
+}
+
+void fd_join_sock(int fd, const struct sock_ref *r)
+{
+	struct fd_entry *e = fd_entry(fd);
+	struct sock_ref fresh = *r;
+
+	sock_dup(&fresh);
+	atomic_store(&e->gen, r->gen);
+	atomic_store(&e->sk, r->sk);
 }
 
 void fd_forget(int fd)
@@ -63,7 +95,7 @@ void fd_forget(int fd)
 }
 
 /* Takes a pin back. Whoever takes the last one of a closed number closes the
- * placeholder. Pins below zero (fork in a signal handler) are ignored. */
+ * file and the placeholder. Pins below zero (fork in a signal handler) are ignored. */
 static void unpin(int fd, struct fd_entry *e)
 {
 	u32 s = atomic_load_explicit(&e->state, memory_order_relaxed);
@@ -76,14 +108,18 @@ static void unpin(int fd, struct fd_entry *e)
 		if (next == FD_CLOSING)
 			next = 0;
 	} while (!atomic_compare_exchange_weak(&e->state, &s, next));
-	if (s == (FD_CLOSING | 1))
+	if (s == (FD_CLOSING | 1)) {
+		close_moved(e);
 		sys_close(fd);
+	}
 }
 
 bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 {
 	if (rt_bypass)
 		return false;
+	if (!critical.depth && !critical.in_handler)
+		uses = NULL;		/* left in a way that jump.c does not see */
 	critical_enter();
 	if (atomic_fetch_add(&e->state, 1) & FD_CLOSING)
 		goto out_unpin;
@@ -99,6 +135,8 @@ bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 	}
 	u->entry = e;
 	u->fd = fd;
+	u->outer = uses;
+	uses = u;
 	return true;
 out_unpin:
 	unpin(fd, e);
@@ -110,9 +148,28 @@ void fd_put(struct fd_use *u)
 {
 	if (!u->entry)
 		return;
+	uses = u->outer;
 	unpin(u->fd, u->entry);
 	u->entry = NULL;
 	critical_leave();
+}
+
+void fd_put_all(void)
+{
+	while (uses) {
+		struct fd_use *u = uses;
+
+		uses = u->outer;
+		unpin(u->fd, u->entry);
+	}
+	critical.depth = 0;
+}
+
+bool fd_is_closing(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+
+	return e && atomic_load(&e->state) & FD_CLOSING && !rt_bypass;
 }
 
 /* Puts the placeholder where the file was. The number the file has now, or
@@ -138,24 +195,30 @@ int fd_close(struct fd_use *u)
 {
 	struct fd_entry *e = u->entry;
 	u32 only_mine = FD_CLOSING | 1;
-	int file;
+	int file, ret;
 
 	if (atomic_fetch_or(&e->state, FD_CLOSING) & FD_CLOSING)
 		return -EBADF;
 	/* Before the number is free, or its next owner's entry would be hit. */
 	atomic_store_explicit(&e->sk, NULL, memory_order_release);
+	uses = u->outer;
+	u->entry = NULL;
 	if (atomic_compare_exchange_strong(&e->state, &only_mine, 0)) {
-		u->entry = NULL;
-		file = sock_close(&u->ref, u->fd);
+		ret = sock_close(&u->ref, u->fd);
 		critical_leave();
-		return file;
+		return ret;
 	}
 
-	/* Others are inside a call on it. */
+	/* Others are inside a call on it. Without a number to move it to, the
+	 * last unpin closes it where it is. */
 	file = put_placeholder(u->fd);
-	if (file < 0)
-		return 0;		/* then it is closed by the last unpin */
-	return sock_close(&u->ref, file);
+	if (file >= 0) {
+		e->closing = u->ref.sk;
+		atomic_store(&e->file, file + 1);
+	}
+	unpin(u->fd, e);
+	critical_leave();
+	return 0;
 }
 
 int fd_next(int from)
@@ -180,8 +243,10 @@ void fd_after_fork(void)
 		for (int j = 0; c && j < FD_CHUNK; j++) {
 			u32 s = atomic_exchange(&c[j].state, 0);
 
-			if (s & FD_CLOSING)
-				sys_close(i * FD_CHUNK + j);
+			if (!(s & FD_CLOSING))
+				continue;
+			close_moved(&c[j]);
+			sys_close(i * FD_CHUNK + j);
 		}
 	}
 }

@@ -9,14 +9,14 @@
  *             return LIBC(shutdown)(fd, how);
  *     return result(sock_shutdown(&u.ref, fd, how));
  *
- * and the pin goes when u leaves its scope, also when the thread is cancelled.
- * Between the two, signal handlers are put off (rt/critical.h).
- * While a number is pinned nobody gets it for another file: a close() that
- * meets a pin closes the file, but leaves a placeholder in its place, on which
- * everything fails with EBADF; the last unpin closes that.
+ * and the pin goes when u leaves its scope, also when the thread is cancelled
+ * or jumps away (jump.c). Between the two, signal handlers are put off
+ * (rt/critical.h).
  *
- * A pin that is lost (siglongjmp out of a call) costs the number, not the
- * connection.
+ * While a number is pinned nobody gets it for another file: a close() that
+ * meets the pin of another thread moves the file away and leaves a placeholder
+ * in its place, on which everything fails with EBADF. The last unpin closes
+ * both: as in the kernel, a file lives as long as somebody is in a call on it.
  */
 #ifndef RUDP_PRELOAD_FDTAB_H
 #define RUDP_PRELOAD_FDTAB_H
@@ -30,11 +30,14 @@ struct fd_entry {
 	_Atomic(struct sock *) sk;	/* NULL: not ours */
 	_Atomic u32 gen;		/* the sock's, see struct sock_ref */
 	_Atomic u32 state;		/* pins, and FD_CLOSING */
+	_Atomic int file;		/* closing: where the file is, + 1 */
+	struct sock *closing;		/* whose it is */
 };
 
 struct fd_use {
 	struct sock_ref ref;
 	struct fd_entry *entry;		/* NULL: no pin held */
+	struct fd_use *outer;		/* the thread's other pins: a handler's caller */
 	int fd;
 };
 
@@ -78,10 +81,17 @@ static inline bool fd_get_stream(int fd, struct fd_use *u)
 
 /* fd is a descriptor of r's sock from now on. 0 or -ENOMEM, -EMFILE. */
 int fd_set_sock(int fd, const struct sock_ref *r);
+/* fd, which is pinned, is of no sock any more, then of r's. */
+void fd_leave_sock(int fd);
+void fd_join_sock(int fd, const struct sock_ref *r);
 /* fd is not ours any more; nothing is closed. */
 void fd_forget(int fd);
 /* close() of a descriptor of ours. 0 or -errno. Drops the pin. */
 int fd_close(struct fd_use *u);
+/* The thread leaves all its calls without returning from them. */
+void fd_put_all(void);
+/* Closed, but another thread is still in a call on it. */
+bool fd_is_closing(int fd);
 /* The lowest number >= from that is ours; -1: none. */
 int fd_next(int from);
 /* Any entry at all, ever? */

@@ -11,8 +11,10 @@
 #ifndef RUDP_PRELOAD_LIBC_H
 #define RUDP_PRELOAD_LIBC_H
 
+#include <aio.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>

@@ -4,12 +4,14 @@
 # No fortified headers: they would define functions that we define.
 lib_LTLIBRARIES += %reldir%/librudp.la
 %canon_reldir%_librudp_la_SOURCES = \
+	%reldir%/aio.c \
 	%reldir%/calls.def \
 	%reldir%/epoll.c \
 	%reldir%/epoll_move.c %reldir%/epoll_move.h \
 	%reldir%/fd.c \
 	%reldir%/fdtab.c %reldir%/fdtab.h \
 	%reldir%/init.c \
+	%reldir%/jump.c \
 	%reldir%/libc.c %reldir%/libc.h \
 	%reldir%/msg.c \
 	%reldir%/opt.c \

@@ -51,8 +51,7 @@ bool proc_is_vfork_child(void)
 
 /* ---- descriptors that strangers get ------------------------------------------ */
 
-/* Puts `file` under every number of the same sock, and closes it. */
-static int replace_all(struct fd_use *u, int file)
+int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh)
 {
 	int nonblock = LIBC(fcntl)(u->fd, F_GETFL) & O_NONBLOCK;
 
@@ -67,9 +66,17 @@ static int replace_all(struct fd_use *u, int file)
 			continue;
 		flags = LIBC(fcntl)(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
 		epoll_move_begin(&regs, fd);
+		if (fresh) {		/* who waits there, for a connection, is woken */
+			fd_leave_sock(fd);
+			LIBC(shutdown)(fd, SHUT_RDWR);
+		}
 		LIBC(dup3)(file, fd, flags);
+		if (fresh)
+			fd_join_sock(fd, fresh);
 		epoll_move_end(&regs, fd);
 	}
+	if (fresh)
+		sock_undup(&(struct sock_ref){ fresh->sk, fresh->gen });	/* `file` */
 	return LIBC(close)(file);
 }
 
@@ -81,7 +88,7 @@ int proc_hand_over(int fd)
 	if (!fd_get_stream(fd, &u))
 		return 0;
 	ret = sock_relay(&u.ref, fd);
-	return ret > 0 ? replace_all(&u, ret) : ret;
+	return ret > 0 ? fd_replace_all(&u, ret, NULL) : ret;
 }
 
 /* 0, 1 and 2 are what a new image uses without asking what they are. */

@@ -68,10 +68,12 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 		keep(info, uc);
 		return;
 	}
+	critical.in_handler++;
 	if (h->flags & SA_SIGINFO)
 		((void (*)(int, siginfo_t *, void *))h->fn)(sig, info, uc);
 	else
 		((void (*)(int))h->fn)(sig);
+	critical.in_handler -= critical.in_handler ? 1 : 0;
 	critical.handlers |= h->flags & SA_RESTART ? HANDLER_RESTARTS : HANDLER_INTERRUPTS;
 }
 

@@ -1,6 +1,5 @@
 /* socket.c - sockets are made, named, connected, shut. */
 #include <pthread.h>
-#include "preload/epoll_move.h"
 #include "preload/wrap.h"
 #include "rt/sys.h"
 
@@ -98,19 +97,17 @@ int accept(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 	return accept4(fd, sa, len, 0);
 }
 
-/* Who is refused may try again with the same socket. */
+/* A socket whose connection failed, or was dissolved, or that listens no more,
+ * may be used for another: it becomes one as new under all its numbers. */
 static void renew(struct fd_use *u)
 {
-	struct epoll_regs regs;
 	struct sock_ref fresh;
+	int file = sock_renew(&u->ref, u->fd, &fresh);
 
-	if (!sock_renewable(&u->ref))
-		return;
-	epoll_move_begin(&regs, u->fd);
-	if (sock_renew(&u->ref, u->fd, &fresh) < 0)
-		return;
-	fd_set_sock(u->fd, &fresh);
-	epoll_move_end(&regs, u->fd);
+	if (file >= 0)
+		fd_replace_all(u, file, &fresh);
+	else			/* no number for it: this one is of no more use */
+		LIBC(shutdown)(u->fd, SHUT_RDWR);
 }
 
 int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
@@ -124,9 +121,10 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 		return (int)result(-EINVAL);
 	pthread_testcancel();
 	ret = sock_connect(&u.ref, fd, sa.__sockaddr__, len);
-	if (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR)
+	if (ret > 0 || (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
+			sock_renewable(&u.ref)))
 		renew(&u);
-	return (int)result(ret);
+	return ret > 0 ? 0 : (int)result(ret);
 }
 
 int __connect(int, __CONST_SOCKADDR_ARG, socklen_t) ALIAS(connect);
@@ -151,9 +149,13 @@ int getpeername(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 
 int shutdown(int fd, int how)
 {
+	int ret;
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
 		return LIBC(shutdown)(fd, how);
-	return (int)result(sock_shutdown(&u.ref, fd, how));
+	ret = sock_shutdown(&u.ref, fd, how);
+	if (ret > 0)
+		renew(&u);
+	return ret > 0 ? 0 : (int)result(ret);
 }

@@ -19,6 +19,7 @@ struct critical {
 	u32 depth;
 	u8 deferred;		/* a signal was put off */
 	u8 handlers;		/* of those that ran late */
+	u32 in_handler;		/* handlers of the program that run now */
 };
 
 extern TLS_IE struct critical critical;

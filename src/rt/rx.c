@@ -7,6 +7,7 @@
  * acknowledgement a batch.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include "core/open.h"
 #include "rt/rt.h"
@@ -148,6 +149,18 @@ static void for_sock(struct port_watch *pw, struct sock *port_sk, struct sock *s
 	}
 }
 
+/* A close() that has returned refuses what comes after it, though its hang-up
+ * may still be waiting for us behind these very packets. */
+static bool listens(const struct sock *sk)
+{
+	struct pollfd p = { .fd = sk->owner_fd };
+
+	if (atomic_load(&sk->kind) != SK_LISTENER || sk->closing)
+		return false;
+	return sk->owner_fd < 0 || sys_call6(SYS_ppoll, (long)&p, 1, (long)&(struct timespec){ 0 },
+					     0, 0, 0) <= 0;
+}
+
 /* No connection of ours: a listener's business, an ended one's, or a reset's. */
 static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struct rx_meta *m)
 {
@@ -176,7 +189,7 @@ static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struc
 		}
 		return;
 	}
-	if (h.has_open && atomic_load(&port_sk->kind) == SK_LISTENER && !port_sk->closing) {
+	if (h.has_open && listens(port_sk)) {
 		listen_input(port_sk, pkt, len, m);
 		return;
 	}

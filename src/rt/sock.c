@@ -277,10 +277,10 @@ static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
 	int got;
 
 	wait_end(w);
+	if (n == 0 || n == -ECONNRESET)
+		return -EINVAL;		/* shut down: no longer listening */
 	if (n < 0)
 		return (int)n;
-	if (n == 0)
-		return -EINVAL;		/* shut down: no longer listening */
 	atomic_fetch_sub(&lsk->shown, 1);
 	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EMFILE;		/* the kernel had no number; the driver queues it again */
@@ -342,6 +342,7 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	usec_t now = rt_now();
 	int ret;
 
+	sk->conn.err = 0;	/* of a connection before */
 	ret = check_addr(sk, sa, len);
 	if (!ret)
 		ret = rt_start();
@@ -373,6 +374,16 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	return 0;
 }
 
+/* The driver has been asked to show it; who polls right after the call must
+ * find it there. */
+static void wait_shown(int fd, short what)
+{
+	struct pollfd p = { .fd = fd, .events = what };
+	struct timespec limit = { .tv_nsec = 100000000 };
+
+	sys_call6(SYS_ppoll, (long)&p, 1, (long)&limit, 0, 0, 0);
+}
+
 /* The error is the program's now; the sock stays closed. */
 static int take_error(struct sock *sk)
 {
@@ -380,16 +391,6 @@ static int take_error(struct sock *sk)
 
 	sk->conn.err = 0;
 	return err ? -err : -ECONNABORTED;
-}
-
-/* The driver has been asked to pull the plug; who polls right after connect()
- * must find it gone. */
-static void wait_unplugged(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	struct timespec limit = { .tv_nsec = 100000000 };
-
-	sys_call6(SYS_ppoll, (long)&p, 1, (long)&limit, 0, 0, 0);
 }
 
 static int connect_result(struct sock_ref *r, int fd)
@@ -407,17 +408,51 @@ static int connect_result(struct sock_ref *r, int fd)
 			return ret;
 	}
 	ret = sk->conn.err || sk->conn.state == CONN_CLOSED ? take_error(sk) : 0;
+	if (!ret)
+		sk->connect_started = false;
 	plugged = sk->m.plugged;
 	sock_unlock(sk, fd);
 	if (!ret && plugged)
-		wait_unplugged(fd);
+		wait_shown(fd, POLLOUT);
 	return ret;
+}
+
+static bool needs_reset(enum conn_state st)
+{
+	return st == CONN_SYN_SENT || st == CONN_ESTABLISHED || st == CONN_CLOSE_WAIT ||
+	       st == CONN_FIN_WAIT1 || st == CONN_FIN_WAIT2;
+}
+
+/* connect() to AF_UNSPEC. Unlocks; 1: what is left is to be renewed. */
+static int disconnect(struct sock *sk, int fd)
+{
+	if (atomic_load(&sk->kind) != SK_LISTENER)
+		conn_abort(&sk->conn, needs_reset(sk->conn.state) ? ECONNRESET : 0, rt_now());
+	sock_unlock(sk, fd);
+	return 1;
+}
+
+/* connect() of what a program has connected, or tries to. As in the kernel,
+ * who did not wait for the first one learns its end from the next. */
+static int connect_again(struct sock *sk)
+{
+	if (atomic_load(&sk->kind) == SK_LISTENER)
+		return -EISCONN;
+	if (sk->conn.state == CONN_SYN_SENT)
+		return -EALREADY;
+	if (!sk->connect_started)
+		return -EISCONN;
+	if (sk->conn.state == CONN_CLOSED)
+		return take_error(sk);
+	sk->connect_started = false;
+	return 0;
 }
 
 int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct sock *sk = r->sk;
 	int ret = sock_lock(r);
+	bool plugged;
 
 	if (ret < 0)
 		return ret;
@@ -432,26 +467,23 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 			pthread_mutex_unlock(&sk->lock);
 			return ret;
 		}
+		sk->connect_started = true;
 		if (atomic_load(&sk->nonblock)) {
-			sk->connect_started = true;
 			sock_unlock(sk, fd);
 			return -EINPROGRESS;
 		}
 		return connect_result(r, fd);
 	}
-	if (atomic_load(&sk->kind) == SK_LISTENER)
-		ret = -EISCONN;
-	else if (sk->conn.state == CONN_SYN_SENT)
-		ret = atomic_load(&sk->nonblock) ? -EALREADY : 1;
-	else if (sk->conn.err)
-		ret = take_error(sk);
-	else if (sk->connect_started && sk->conn.state != CONN_CLOSED)
-		ret = sk->connect_started = false;
-	else
-		ret = sk->conn.state == CONN_CLOSED ? -ECONNABORTED : -EISCONN;
-	if (ret == 1)
+	if (len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
+		return disconnect(sk, fd);
+	if (atomic_load(&sk->kind) != SK_LISTENER && sk->conn.state == CONN_SYN_SENT &&
+	    !atomic_load(&sk->nonblock))
 		return connect_result(r, fd);
+	ret = connect_again(sk);
+	plugged = sk->m.plugged;
 	sock_unlock(sk, fd);
+	if (!ret && plugged)
+		wait_shown(fd, POLLOUT);
 	return ret;
 }
 
@@ -463,41 +495,65 @@ bool sock_renewable(struct sock_ref *r)
 	if (sock_lock(r) < 0)
 		return false;
 	failed = atomic_load(&sk->kind) == SK_CONN && sk->conn.state == CONN_CLOSED &&
-		 !sk->accepted && !sk->conn.bytes_received && !sk->conn.bytes_acked;
+		 sk->connect_started;
 	pthread_mutex_unlock(&sk->lock);
 	return failed;
 }
 
-/* As inherited from a listener: all options, no state. */
+/* What bind() was told stays; a number that was found by itself is only shown. */
+static void keep_name(struct sock *old, struct sock *sk)
+{
+	bool reuseaddr = sk->reuseaddr;
+
+	sk->local = old->local;
+	if (!old->port_given)
+		return;
+	port_release(udp_fd(old));
+	sk->reuseaddr = true;
+	bind_locked(sk, &old->local.sa, old->addr_len);
+	sk->reuseaddr = reuseaddr;
+}
+
+/* As inherited from a listener: all options, no state but an error. */
 int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
 {
 	struct sock *old = r->sk;
-	int fl = sys_fcntl(fd, F_GETFL, 0), cloexec = sys_fcntl(fd, F_GETFD, 0);
-	int made, err;
+	int fl = sys_fcntl(fd, F_GETFL, 0), made, err;
 
-	made = sock_socket(old->family, old->type | (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0),
-			   old->protocol, ret);
+	made = sock_socket(old->family, old->type | SOCK_CLOEXEC |
+			   (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0), old->protocol, ret);
 	if (made < 0)
 		return made;
-	listen_inherit(old, ret->sk);
-	ret->sk->v6only = old->v6only;
-	err = (int)sys_call6(SYS_dup3, made, fd, cloexec & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0, 0);
+	err = sock_lock(r);
 	if (err < 0) {
 		sock_close(ret, made);
 		return err;
 	}
-	sys_close(made);
-	if (!sock_lock(r)) {
-		local_unref(old);
-		pthread_mutex_unlock(&old->lock);
+	if (atomic_load(&old->kind) == SK_LISTENER) {
+		atomic_store(&old->backlog_max, 0);
+		atomic_fetch_add(&old->shown, 1);	/* poll: as the mirror says */
 	}
-	return 0;
+	listen_inherit(old, ret->sk);
+	ret->sk->v6only = old->v6only;
+	ret->sk->conn.err = old->conn.err;
+	keep_name(old, ret->sk);
+	pthread_mutex_unlock(&old->lock);
+	return made;
+}
+
+void sock_undup(struct sock_ref *r)
+{
+	if (sock_lock(r) < 0)
+		return;
+	local_unref(r->sk);
+	pthread_mutex_unlock(&r->sk->lock);
 }
 
 /* ---- end --------------------------------------------------------------------------------- */
 
 int sock_shutdown(struct sock_ref *r, int fd, int how)
 {
+	bool shown;
 	int ret;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
@@ -505,19 +561,18 @@ int sock_shutdown(struct sock_ref *r, int fd, int how)
 	ret = sock_lock(r);
 	if (ret < 0)
 		return ret;
-	if (atomic_load(&r->sk->kind) == SK_LISTENER && how != SHUT_WR) {
-		/* It stops listening: accept() gets EINVAL. */
-		atomic_store(&r->sk->backlog_max, 0);
-		atomic_fetch_add(&r->sk->shown, 1);	/* poll: as the mirror says */
-		sys_shutdown(fd, SHUT_RDWR);
+	if (atomic_load(&r->sk->kind) == SK_LISTENER) {
 		pthread_mutex_unlock(&r->sk->lock);
-		return 0;
+		return how != SHUT_WR;
 	}
 	if (atomic_load(&r->sk->kind) != SK_CONN)
 		ret = -ENOTCONN;
 	else
 		ret = conn_shutdown(&r->sk->conn, how, rt_now());
+	shown = r->sk->m.fin || r->sk->m.hup || r->sk->m.err;
 	sock_unlock(r->sk, fd);
+	if (!ret && how == SHUT_RD && !shown)
+		wait_shown(fd, POLLRDHUP);
 	return ret;
 }
 

@@ -182,6 +182,7 @@ int sock_listen(struct sock_ref *r, int fd, int backlog);
 /* Returns the new descriptor. sa may be NULL. flags of accept4. */
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
 		struct sock_ref *ret);
+/* 1: it was one to AF_UNSPEC, and the sock is to be renewed. */
 int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
 /* MSG_NOSIGNAL absent and -EPIPE: the caller raises SIGPIPE. */
 ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
@@ -189,15 +190,17 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags);
 /* Was there a connect() that failed? */
 bool sock_renewable(struct sock_ref *r);
-/* Then fd becomes a socket as new, but for its options and its file flags,
- * and *ret its sock. */
+/* A socket as new, but for the options, file flags and given name of r's, to
+ * take its place: its descriptor, and its sock in *ret. */
 int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret);
+/* 1: it was a listener, and is to be renewed. */
 int sock_shutdown(struct sock_ref *r, int fd, int how);
 /* The program closes fd, one of possibly many references. Closes the real
  * descriptor too. */
 int sock_close(struct sock_ref *r, int fd);
 /* The program made one more descriptor of it in this process (dup). */
 void sock_dup(struct sock_ref *r);
+void sock_undup(struct sock_ref *r);	/* and one is something else now */
 int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, bool peer);
 int sock_set_nonblock(struct sock_ref *r, bool on);	/* the caller sets the real flag */
 void sock_edge_triggered(struct sock_ref *r);		/* epoll_ctl with EPOLLET */

@@ -1,7 +1,7 @@
 /* conform.c - see conform.h */
 #include "conform.h"
 
-enum { WAIT_MS = 10000, LIMIT_S = 60 };
+enum { WAIT_MS = 10000, FULL_MS = 500, LIMIT_S = 80 };
 
 int family;
 
@@ -111,7 +111,7 @@ const char *bits(int revents)
 	return text[0] ? text : "-";
 }
 
-static int look(int fd)
+int look(int fd)
 {
 	struct pollfd p = { fd, POLLIN | POLLPRI | POLLOUT | POLLRDHUP, 0 };
 
@@ -167,7 +167,7 @@ void fill(int fd)
 	do {
 		while (write(fd, buf, sizeof(buf)) > 0)
 			;
-	} while (poll(&p, 1, 500) > 0);
+	} while (poll(&p, 1, FULL_MS) > 0);
 	while (write(fd, buf, 1) > 0)
 		;
 }

@@ -59,6 +59,7 @@ void port_nobody_has(union addr *a, socklen_t *len);
 /* Waits (10 s) until poll() reports all of `want`, and returns what it
  * reports; prints a complaint when it never does. */
 int await(int fd, int want);
+int look(int fd);			/* what poll() reports now */
 const char *bits(int revents);		/* "IN OUT RDHUP" */
 void show_poll(const char *what, int fd);	/* as it is now */
 void show_await(const char *what, int fd, int want);

@@ -3,7 +3,8 @@ conform_programs = \
 	%reldir%/closing %reldir%/dataflags %reldir%/dups %reldir%/inherit \
 	%reldir%/ioctls %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/opening %reldir%/options %reldir%/pipes \
-	%reldir%/pollbits %reldir%/signals %reldir%/streams %reldir%/timeouts %reldir%/xfers
+	%reldir%/pollbits %reldir%/signals %reldir%/states %reldir%/streams \
+	%reldir%/threads %reldir%/timeouts %reldir%/xfers
 check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_libconform_la_SOURCES = %reldir%/conform.c %reldir%/conform.h
@@ -24,6 +25,8 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_streams_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_timeouts_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_states_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_threads_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 EXTRA_DIST += %reldir%/programs
 dist_noinst_SCRIPTS += %reldir%/run.sh
 full_tests += %reldir%/run.sh

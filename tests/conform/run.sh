@@ -6,6 +6,7 @@ set -u
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=$top_srcdir}"
 : "${LIBRUDP:=$top_builddir/preload/.libs/librudp.so}"
+LANES=${CONFORM_LANES:-5}
 
 test -f "$LIBRUDP" || { echo "no librudp.so"; exit 77; }
 tmp=$(mktemp -d)
@@ -30,21 +31,34 @@ case ${SANITIZERS:-no} in
 	;;
 esac
 
-bad=0
-for p in $progs; do
-	for fam in 4 6; do
-		exe=$top_builddir/tests/conform/$p
-		"$exe" $fam > "$tmp/kernel" 2>&1
-		LD_PRELOAD=$preload timeout ${CONFORM_LIMIT:-90} "$exe" $fam > "$tmp/rudp" 2>&1
-		status=$?
-		if diff -u "$tmp/kernel" "$tmp/rudp" > "$tmp/diff" && [ $status -eq 0 ]; then
-			echo "ok   $p $fam ($(wc -l < "$tmp/kernel") lines)"
-		else
-			echo "FAIL $p $fam (exit status $status)"
-			sed 's/^/    /' "$tmp/diff"
-			bad=$((bad + 1))
-		fi
-	done
+# They mostly wait: several at once.
+one() {
+	p=$1 fam=$2 out=$tmp/$1.$2
+	exe=$top_builddir/tests/conform/$p
+	"$exe" "$fam" > "$out.kernel" 2>&1
+	LD_PRELOAD=$preload timeout "${CONFORM_LIMIT:-90}" "$exe" "$fam" > "$out.rudp" 2>&1
+	status=$?
+	if diff -u "$out.kernel" "$out.rudp" > "$out.diff" && [ $status -eq 0 ]; then
+		echo "ok   $p $fam ($(wc -l < "$out.kernel") lines)"
+	else
+		echo "FAIL $p $fam (exit status $status)"
+		sed 's/^/    /' "$out.diff"
+		: > "$tmp/bad"
+	fi > "$out.verdict"
+	cat "$out.verdict"
+}
+
+lane=0
+while [ $lane -lt $LANES ]; do
+	n=0
+	for p in $progs; do
+		for fam in 4 6; do
+			[ $((n % LANES)) -eq $lane ] && one "$p" $fam
+			n=$((n + 1))
+		done
+	done &
+	lane=$((lane + 1))
 done
+wait
 rm -f "/dev/shm/"*"$RUDP_DOMAIN"*
-exit $((bad > 0))
+test ! -e "$tmp/bad"
