@@ -162,6 +162,7 @@ struct conn {
 	bool rcvd_reset;
 
 	u64 id, peer_id, sum_seed;
+	u64 dest;		/* names the peer's host in the table of metrics; 0: none */
 	u64 cookie_time;
 	u32 ts_offset;
 
@@ -396,6 +397,8 @@ void snd_expand_sndbuf(struct conn *c);		/* R3.9, when it may */
 void snd_established(struct conn *c, usec_t now);
 void snd_queue_fin(struct conn *c, usec_t now);	/* R3.14 */
 void snd_purge(struct conn *c);			/* frees the send queue */
+void metrics_start(struct conn *c, usec_t now);	/* established: what others learned */
+void metrics_end(struct conn *c, usec_t now);	/* ended in order: what it learned */
 u32 snd_in_flight(const struct conn *c);	/* datagrams */
 void timer_set(struct conn *c, enum conn_timer t, usec_t when);
 void timer_clear(struct conn *c, enum conn_timer t);

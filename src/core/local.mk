@@ -16,6 +16,7 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/hash_impl.h \
 	%reldir%/info.c \
 	%reldir%/input.c \
+	%reldir%/metrics.c \
 	%reldir%/ofo.c \
 	%reldir%/open.c \
 	%reldir%/open.h \

@@ -115,6 +115,8 @@ static void count_orphan(struct conn *c)
 void conn_set_state(struct conn *c, enum conn_state to, usec_t now)
 {
 	assert(moves[c->state] & 1u << to);
+	if (to == CONN_TIME_WAIT)
+		metrics_end(c, now);
 	c->state = to;
 	count_orphan(c);
 	end_timer(c, now);
@@ -204,6 +206,7 @@ void conn_fin_acked(struct conn *c, usec_t now)
 	if (c->state == CONN_CLOSING) {
 		conn_set_state(c, CONN_TIME_WAIT, now);
 	} else if (c->state == CONN_LAST_ACK) {
+		metrics_end(c, now);
 		conn_done(c, 0, now);
 	} else if (c->state == CONN_FIN_WAIT1) {
 		conn_set_state(c, CONN_FIN_WAIT2, now);

@@ -165,6 +165,7 @@ void snd_established(struct conn *c, usec_t now)
 	timer_clear(c, T_RTX);
 	c->cwnd_stamp = now;
 	recovery_set_cc(c);
+	metrics_start(c, now);
 	if (!(c->mem.lock_bits & SNDBUF_LOCK))
 		snd_expand_sndbuf(c);
 	timer_keepalive_start(c, now);

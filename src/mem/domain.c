@@ -22,7 +22,7 @@
 #include "mem/domain_local.h"
 
 #define DOMAIN_MAGIC	"rudpdom"
-#define DOMAIN_VERSION	1u
+#define DOMAIN_VERSION	2u
 #define SHM_DIR		"/dev/shm"
 
 enum { ATTACH_TRIES = 8 };	/* somebody unlinks it between our looks */
@@ -384,7 +384,6 @@ static void row_clear(struct domain_arena *row)
 	atomic_store(&row->credit, 0);
 	atomic_store(&row->pool, 0);
 	atomic_store(&row->orphans, 0);
-	atomic_store(&row->inuse, 0);
 	atomic_store(&row->timewait, 0);
 }
 

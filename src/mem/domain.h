@@ -16,6 +16,7 @@
 #include <sys/types.h>
 #include "base.h"
 #include "bounds.h"
+#include "mem/metrics.h"
 
 /* Limits, in the units of the environment variables after parsing. */
 struct mem_limits {
@@ -26,6 +27,7 @@ struct mem_limits {
 	u32 max_orphans;
 	u32 notsent_lowat;
 	u32 reserve;		/* R of D8.3; 0: by the formula */
+	u32 ssthresh_metrics;	/* 1: connections start with the last one's ssthresh */
 };
 
 enum counter {
@@ -57,7 +59,7 @@ struct domain_arena {
 	_Atomic s64 pool;
 	_Atomic s64 sockets;	/* part of sockets_allocated */
 	_Atomic s64 orphans;
-	_Atomic s64 inuse, timewait;
+	_Atomic s64 timewait;
 };
 
 static inline enum row_state domain_row_state(const struct domain_arena *row)
@@ -96,6 +98,7 @@ struct domain {
 
 	struct domain_arena arenas[DOMAIN_ARENAS];
 	struct domain_proc procs[DOMAIN_PROCS];
+	struct metrics_row metrics[METRICS_ROWS];	/* of destinations */
 };
 static_assert(sizeof(struct domain) < 1024 * 1024, "the domain is small");
 

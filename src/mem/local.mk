@@ -16,6 +16,8 @@ noinst_LTLIBRARIES += %reldir%/libmem.la
 	%reldir%/domain.h \
 	%reldir%/domain_local.h \
 	%reldir%/limits.c \
+	%reldir%/metrics.c \
+	%reldir%/metrics.h \
 	%reldir%/pages.c \
 	%reldir%/pressure.c \
 	%reldir%/reap.c \

@@ -150,7 +150,6 @@ static s64 reap_row(struct domain *d, u32 i, u64 claimed)
 	atomic_store(&row->credit, 0);
 	atomic_store(&row->pool, 0);
 	atomic_store(&row->orphans, 0);
-	atomic_store(&row->inuse, 0);
 	atomic_store(&row->timewait, 0);
 	atomic_store(&row->pid, 0);
 	atomic_compare_exchange_strong(&row->state, &claimed,

@@ -134,10 +134,13 @@ static void on_hups(struct ev_loop *loop, ev_io *w, int revents)
 
 static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 {
+	struct mem_limits l;
 	u32 tw;
 
 	(void)revents;
 	arena_tick(drv.ar, drv.now);
+	domain_limits(drv.dom, &l);
+	twtab_limit(drv.tw, l.max_orphans);
 	tw = twtab_expire(drv.tw, drv.now);
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
 	port_tick();

@@ -184,6 +184,7 @@ static struct sock *make_sock(struct sock *lsk, const struct wire_hdr *h,
 	seed.dgram_max = udp_path_dgram(&sk->peer);
 	conn_init(&sk->conn, &seed, drv.now);
 	listen_inherit(lsk, sk);
+	sk->conn.dest = path_key(&sk->peer);
 	open_passive(&sk->conn, h, drv.now);
 	atomic_store(&sk->kind, SK_CONN);
 	lsk->port.refs++;

@@ -118,6 +118,7 @@ void udp_flush(struct sock *sk, usec_t now);
 void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
 	       const union sock_addr *to, const union sock_addr *from);
 u16 udp_path_dgram(const union sock_addr *peer);	/* largest datagram by the route */
+u64 path_key(const union sock_addr *peer);	/* conn.dest of its host */
 void port_watch_start(struct sock *sk);
 void port_watch_stop(struct sock *sk);
 void port_tick(void);		/* share of each port's capacity among its senders */
@@ -204,6 +205,7 @@ void idmap_del(struct idmap *m, u64 id, u32 val);
 u32 idmap_get(const struct idmap *m, u64 id);
 
 struct twtab *twtab_new(u32 max);
+void twtab_limit(struct twtab *t, u32 max);	/* what is there stays */
 struct tw *twtab_find(struct twtab *t, u64 id);
 bool twtab_add(struct twtab *t, const struct tw *tw);	/* false: overflow */
 u32 twtab_expire(struct twtab *t, usec_t now);		/* entries left */

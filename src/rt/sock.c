@@ -366,6 +366,7 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	sk->port.wildcard = false;
 	sk->conn.rcv_credit = sk->port.capacity;
 	conn_set_dgram_max(&sk->conn, udp_path_dgram(&sk->peer));
+	sk->conn.dest = path_key(&sk->peer);
 	ret = conn_connect(&sk->conn, now);
 	if (!ret)
 		ret = hand_over(sk, fd, SK_CONN, sk->conn.state);

@@ -35,6 +35,11 @@ struct twtab *twtab_new(u32 max)
 	return t;
 }
 
+void twtab_limit(struct twtab *t, u32 max)
+{
+	t->max = max;
+}
+
 struct tw *twtab_find(struct twtab *t, u64 id)
 {
 	u32 val = idmap_get(t->ids, id);
@@ -73,8 +78,6 @@ static bool grow(struct twtab *t)
 	u32 len = t->len ? t->len * 2 : 64;
 	struct tw_slot *slots;
 
-	if (t->len >= t->max)
-		return false;
 	slots = realloc(t->slots, len * sizeof(*slots));
 	if (!slots)
 		return false;
@@ -92,7 +95,7 @@ bool twtab_add(struct twtab *t, const struct tw *tw)
 	struct tw_slot *s;
 	u32 i;
 
-	if (!t->free_head && !grow(t))
+	if (t->live >= t->max || (!t->free_head && !grow(t)))
 		return false;
 	i = t->free_head - 1;
 	s = &t->slots[i];

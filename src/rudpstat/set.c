@@ -32,7 +32,7 @@ static bool set_limit(struct mem_limits *l, const char *key, const char *value)
 	} numbers[] = {
 		{ "rmem_max", &l->rmem_max }, { "wmem_max", &l->wmem_max },
 		{ "max_orphans", &l->max_orphans }, { "notsent_lowat", &l->notsent_lowat },
-		{ "reserve", &l->reserve },
+		{ "reserve", &l->reserve }, { "ssthresh_metrics", &l->ssthresh_metrics },
 	};
 
 	if (!strcmp(key, "mem"))

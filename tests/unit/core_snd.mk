@@ -6,6 +6,7 @@ snd_checks = \
 	%reldir%/check_rtt \
 	%reldir%/check_cubic \
 	%reldir%/check_sndq \
+	%reldir%/check_metrics \
 	%reldir%/check_output \
 	%reldir%/check_pace \
 	%reldir%/check_rack \
@@ -24,6 +25,8 @@ snd_check_libs = src/core/libcore.la src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_L
 %canon_reldir%_check_cubic_LDADD = $(snd_check_libs) -lm
 %canon_reldir%_check_sndq_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_sndq_LDADD = $(snd_check_libs)
+%canon_reldir%_check_metrics_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_metrics_LDADD = $(snd_check_libs)
 %canon_reldir%_check_output_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_output_LDADD = $(snd_check_libs)
 %canon_reldir%_check_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
