@@ -1,4 +1,7 @@
 # Examples: built by make check, each run by a test.
+# The dissector is for Wireshark: tests/e2e/run_dissector.sh.
+EXTRA_DIST += %reldir%/librudp.lua
+
 check_PROGRAMS += %reldir%/hold
 core_programs += %reldir%/hold
 %canon_reldir%_hold_SOURCES = %reldir%/hold.c

@@ -1,5 +1,6 @@
 # Real programs over librudp.
 e2e_scripts = \
+	%D%/run_dissector.sh \
 	%D%/run_gone.sh \
 	%D%/run_iperf3.sh \
 	%D%/run_java.sh \
@@ -18,7 +19,7 @@ full_tests += $(e2e_scripts)
 dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
 EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/memcached_client.py %D%/node_client.js \
 	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py \
-	%D%/self.py %D%/watch.py
+	%D%/capture.py %D%/dissected.py %D%/self.py %D%/watch.py
 
 check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_many_SOURCES = %D%/many.c
