@@ -27,9 +27,10 @@ bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 %canon_reldir%_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(NCURSES_CFLAGS)
 %canon_reldir%_rudpstat_LDADD = src/core/libcore.la src/mem/libmem.la $(JANSSON_LIBS) $(NCURSES_LIBS) $(PTHREAD_LIBS)
 
-%canon_reldir%_rudp_run_SOURCES = %reldir%/rudp-run.c
+%canon_reldir%_rudp_run_SOURCES = %reldir%/rudp-run.c %reldir%/rudp-run.h \
+	%reldir%/rudp-run-check.c
 %canon_reldir%_rudp_run_CPPFLAGS = $(AM_CPPFLAGS) -DRUDP_LIBDIR='"$(libdir)"'
-%canon_reldir%_rudp_run_LDADD = src/mem/libmem.la $(PTHREAD_LIBS)
+%canon_reldir%_rudp_run_LDADD = src/core/libcore.la src/mem/libmem.la $(PTHREAD_LIBS)
 
 # What --json promises.
 dist_pkgdata_DATA += %reldir%/rudpstat.schema.json

@@ -11,32 +11,53 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/conn.h"
 #include "mem/domain.h"
-
-enum { EXIT_USAGE = 2, EXIT_CONFIG = 78, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127 };
+#include "rudpstat/rudp-run.h"
 
 static const char usage_text[] =
 "usage: rudp-run [options] [--] program [arguments]\n"
+"       rudp-run [options] --check [program]\n"
 "Runs a program with its stream sockets carried by librudp.\n"
 "\n"
 "  -d, --domain NAME      accounting group (RUDP_DOMAIN)\n"
-"  -m, --mem \"L P H\"      low, pressure, high of the domain (RUDP_MEM)\n"
-"  -w, --wmem \"MIN D MAX\" send buffers (RUDP_WMEM)\n"
-"  -r, --rmem \"MIN D MAX\" receive buffers (RUDP_RMEM)\n"
+"  -m, --mem L P H        low, pressure, high of the domain (RUDP_MEM)\n"
+"  -w, --wmem MIN DEF MAX send buffers (RUDP_WMEM)\n"
+"  -r, --rmem MIN DEF MAX receive buffers (RUDP_RMEM)\n"
+"  -c, --cc NAME          congestion control (RUDP_CONGESTION)\n"
+"      --check            run nothing: would it work here, for this program?\n"
 "  -l, --library FILE     librudp.so to use instead of the installed one\n"
 "  -h, --help             this text\n"
 "  -V, --version          the version\n";
+
+enum long_only { OPT_CHECK = 256, OPT_CHECK_SELF };
 
 static const struct option options[] = {
 	{ "domain", required_argument, NULL, 'd' },
 	{ "mem", required_argument, NULL, 'm' },
 	{ "wmem", required_argument, NULL, 'w' },
 	{ "rmem", required_argument, NULL, 'r' },
+	{ "cc", required_argument, NULL, 'c' },
+	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "library", required_argument, NULL, 'l' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
+	/* not for users: what --check runs under the library */
+	{ .name = "check-self", .has_arg = no_argument, .val = OPT_CHECK_SELF },
 	{ NULL, 0, NULL, 0 }
 };
+
+struct args {
+	char *mem, *wmem, *rmem;
+	const char *domain, *cc, *lib;
+	bool check;
+};
+
+static void usage(void)
+{
+	fputs(usage_text, stderr);
+	exit(EXIT_USAGE);
+}
 
 static void bad_value(const char *var, const char *value, const char *accepted)
 {
@@ -127,42 +148,74 @@ static void preload(const char *lib)
 	free(both);
 }
 
-int main(int argc, char **argv)
+/* Three numbers: one word that holds them all, or three words. */
+static char *three(int argc, char **argv)
 {
-	const char *mem = NULL, *wmem = NULL, *rmem = NULL, *domain = NULL, *lib = NULL;
-	char path[PATH_MAX];
+	char *all;
+
+	if (optarg[strcspn(optarg, " \t,")] || argc - optind < 2)
+		return optarg;
+	if (asprintf(&all, "%s %s %s", optarg, argv[optind], argv[optind + 1]) < 0)
+		exit(EXIT_NOEXEC);
+	optind += 2;
+	return all;
+}
+
+static void parse_args(struct args *a, int argc, char **argv)
+{
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+d:m:w:r:l:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+d:m:w:r:c:l:hV", options, NULL)) != -1) {
 		switch (c) {
-		case 'd': domain = optarg; break;
-		case 'm': mem = optarg; break;
-		case 'w': wmem = optarg; break;
-		case 'r': rmem = optarg; break;
-		case 'l': lib = optarg; break;
-		case 'h': fputs(usage_text, stdout); return 0;
-		case 'V': puts("rudp-run (librudp) " RUDP_VERSION); return 0;
-		default: fputs(usage_text, stderr); return EXIT_USAGE;
+		case 'd': a->domain = optarg; break;
+		case 'm': a->mem = three(argc, argv); break;
+		case 'w': a->wmem = three(argc, argv); break;
+		case 'r': a->rmem = three(argc, argv); break;
+		case 'c': a->cc = optarg; break;
+		case 'l': a->lib = optarg; break;
+		case OPT_CHECK: a->check = true; break;
+		case OPT_CHECK_SELF: exit(check_self());
+		case 'h': fputs(usage_text, stdout); exit(0);
+		case 'V': puts("rudp-run (librudp) " RUDP_VERSION); exit(0);
+		default: usage();
 		}
 	}
-	if (optind == argc) {
-		fputs(usage_text, stderr);
-		return EXIT_USAGE;
-	}
+	if (optind == argc && !a->check)
+		usage();
+}
 
-	check_limits(mem, wmem, rmem);
-	if (domain) {
-		check_domain(domain);
-		setenv("RUDP_DOMAIN", domain, 1);
-	}
-	if (mem)
-		setenv("RUDP_MEM", mem, 1);
-	if (wmem)
-		setenv("RUDP_WMEM", wmem, 1);
-	if (rmem)
-		setenv("RUDP_RMEM", rmem, 1);
-	preload(lib ? lib : find_library(path));
+/* Each value is right before any is set. */
+static void set_environment(const struct args *a)
+{
+	check_limits(a->mem, a->wmem, a->rmem);
+	if (a->domain)
+		check_domain(a->domain);
+	if (a->cc && cc_find(a->cc) < 0)
+		bad_value("RUDP_CONGESTION", a->cc, "no such congestion control");
+	if (a->domain)
+		setenv("RUDP_DOMAIN", a->domain, 1);
+	if (a->mem)
+		setenv("RUDP_MEM", a->mem, 1);
+	if (a->wmem)
+		setenv("RUDP_WMEM", a->wmem, 1);
+	if (a->rmem)
+		setenv("RUDP_RMEM", a->rmem, 1);
+	if (a->cc)
+		setenv("RUDP_CONGESTION", a->cc, 1);
+}
 
+int main(int argc, char **argv)
+{
+	struct args a = { .check = false };
+	char path[PATH_MAX];
+	const char *lib;
+
+	parse_args(&a, argc, argv);
+	set_environment(&a);
+	lib = a.lib ? a.lib : find_library(path);
+	if (a.check)
+		return check_machine(lib, argv[optind]);
+	preload(lib);
 	execvp(argv[optind], argv + optind);
 	fprintf(stderr, "rudp-run: %s: %s\n", argv[optind], strerror(errno));
 	return errno == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;

@@ -1,6 +1,7 @@
 #!/bin/bash
 # rudpstat looks at programs that run: sockets are reset on request, the live
 # view draws and obeys its keys in a terminal, and a stopped program is shown.
+# rudp-run starts what it was given, or says why it would not.
 . "$(dirname "$0")/../lib.sh"
 need_python
 [ -x "$rudpstat" ] || [ -z "$PRELOAD" ] || skip "rudpstat is not built"
@@ -34,9 +35,34 @@ stopped()
 	return $rc
 }
 
+rudp_run=$top_builddir/src/rudpstat/rudp-run
+
+ends_with()
+{
+	local want=$1 rc=0
+
+	shift
+	"$rudp_run" -l "$PRELOAD" "$@" >out 2>&1 || rc=$?
+	equal "$rc" "$want" || { cat out; false; }
+}
+
+launcher()
+{
+	check "rudp-run finds this machine fit" ends_with 0 --check "$python"
+	check "and nothing to check with fit for nothing" ends_with 1 -l /nowhere --check
+	check "it knows what cannot be executed" ends_with 1 --check /nowhere/at/all
+	check "three words are limits" ends_with 0 --mem 1M 2M 3M -w "4096 8192 9000" env
+	check "and arrive" grep -qx "RUDP_MEM=1M 2M 3M" out
+	check "a wrong value runs nothing" ends_with 78 --rmem 9 8 7 touch ran
+	check "nor does a wrong name" ends_with 78 --cc none touch ran
+	check "really nothing" not test -e ran
+	check "who is not there" ends_with 127 -- /nowhere/at/all
+}
+
 tests()
 {
 	[ "$mode" = rudp ] || { self && stop_all && pass "the program runs"; return; }
+	[ "${SANITIZERS:-no}" != no ] || launcher
 	export RUDPSTAT_HISTORY=$tmp/history
 	self || return
 	check "both ends are seen, also when filtered" count_is 2 port "$port"

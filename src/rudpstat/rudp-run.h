@@ -1,0 +1,16 @@
+/*
+ * rudp-run.h - rudp-run --check: would it work here, and for this program?
+ */
+#ifndef RUDP_RUN_H
+#define RUDP_RUN_H
+
+enum { EXIT_UNFIT = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, EXIT_NOEXEC = 126,
+       EXIT_NOTFOUND = 127 };
+
+/* Says on standard output what was found; program may be NULL. 0, or
+ * EXIT_UNFIT: it would not be carried. The environment has the settings. */
+int check_machine(const char *lib, const char *program);
+/* What check_machine() runs under the library: a connection to itself. */
+int check_self(void);
+
+#endif
