@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -168,6 +169,7 @@ static void on_check(struct ev_loop *loop, ev_check *w, int revents)
 	(void)w, (void)revents;
 	atomic_store(&drv.shm->sleeping, 0);
 	drv.now = rt_now();
+	pump_run_aside();
 	run_attention();
 	(void)loop;
 }
@@ -208,7 +210,8 @@ static int own_table(void)
 	if (sys_call6(SYS_unshare, 0x400 /* CLONE_FILES */, 0, 0, 0, 0, 0) < 0)
 		return -EINVAL;
 	arena_fds(drv.ar, &ctl, &buf);
-	keep_only((int[]){ drv.hello_fd, drv.wake_fd, ctl, buf, dom }, 5);
+	keep_only((int[]){ drv.hello_fd, drv.wake_fd, drv.wait_epfd, drv.kick_fd, ctl, buf,
+			   dom }, 7);
 	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
 	return 0;
 }
@@ -221,7 +224,8 @@ static int build_loop(void)
 	drv.by_peer = idmap_new();
 	drv.tw = twtab_new(rt_env()->limits.max_orphans);
 	drv.probe4 = drv.probe6 = -1;
-	if (drv.hup_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw)
+	if (drv.hup_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw ||
+	    pump_driver_init() < 0)
 		return -ENOMEM;
 	ev_io_init(&drv.hello, on_hello, drv.hello_fd, EV_READ);
 	ev_io_start(drv.loop, &drv.hello);

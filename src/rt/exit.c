@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -38,6 +39,7 @@ static void become_caretaker(void)
 
 	drv.caretaker = true;
 	ev_loop_fork(drv.loop);
+	pump_forked();
 	setsid();
 	if (chdir("/") < 0)
 		errno = 0;

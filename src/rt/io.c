@@ -6,10 +6,28 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
 enum { SEND_CHUNK = 65536 };
+
+/* The thread receives itself while it waits. */
+static int wait_pumping(struct sock_ref *r, int fd, _Atomic u32 *waits, usec_t until)
+{
+	int ret, err;
+
+	atomic_fetch_or(waits, WAIT_PUMP);
+	sock_unlock(r->sk, fd);
+	ret = pump_wait(until);
+	err = sock_lock(r);
+	if (err)
+		return err;
+	atomic_fetch_and(waits, ~(u32)WAIT_PUMP);
+	if (ret)
+		sock_unlock(r->sk, fd);	/* what came meanwhile, the mirror shows */
+	return ret;
+}
 
 /* Called with the lock held and nothing to do; returns with it held again: 0
  * to look again. Otherwise unlocked: -EAGAIN time is up, -EINTR, -EBADF. */
@@ -24,7 +42,9 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	struct waiting w;
 	long ret;
 
-	atomic_store(waits, 1);
+	if (pump_take())
+		return wait_pumping(r, fd, waits, until);
+	atomic_fetch_or(waits, WAIT_FUTEX);
 	sock_unlock(sk, fd);
 	if (until != USEC_NEVER) {
 		now = rt_now();

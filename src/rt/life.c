@@ -4,20 +4,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
 enum { TABLE_STEP = 256 };
 
-int life_tables(u32 index)
+static int grow_tables(u32 index)
 {
 	u32 want = (index / TABLE_STEP + 1) * TABLE_STEP;
 	struct sock_timer **timers;
 	struct port_watch **ports;
 	struct relay **relays;
 
-	if (index < drv.ntables)
-		return 0;
 	want = max(want, drv.ntables * 2);
 	timers = realloc(drv.timers, want * sizeof(*timers));
 	if (!timers)
@@ -36,6 +35,27 @@ int life_tables(u32 index)
 	memset(ports + drv.ntables, 0, (want - drv.ntables) * sizeof(*ports));
 	drv.ntables = want;
 	return 0;
+}
+
+int life_tables(u32 index)
+{
+	int ret;
+
+	if (index < drv.ntables)
+		return 0;
+	pump_lock();
+	ret = grow_tables(index);
+	pump_unlock();
+	return ret;
+}
+
+void life_meet_peer(struct sock *sk)
+{
+	if (sk->peer_known || !sk->known || !sk->conn.peer_id)
+		return;
+	pump_lock();
+	sk->peer_known = idmap_put(drv.by_peer, sk->conn.peer_id, sk->index);
+	pump_unlock();
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
@@ -91,8 +111,11 @@ void life_adopt(struct sock *sk)
 		return;
 	if (sk->port_index == sk->index && sk->port.drv_fd >= 0)
 		port_watch_start(sk);
-	if (sk->conn.id && !sk->known && atomic_load(&sk->kind) == SK_CONN)
+	if (sk->conn.id && !sk->known && atomic_load(&sk->kind) == SK_CONN) {
+		pump_lock();
 		idmap_put(drv.by_id, sk->conn.id, sk->index);
+		pump_unlock();
+	}
 	if (!sk->known)
 		drv.nknown++;
 	sk->known = true;
@@ -130,10 +153,12 @@ static void forget(struct sock *sk)
 		ev_timer_stop(drv.loop, &st->t);
 	relay_stop(sk);
 	drv.nknown -= sk->known;
+	pump_lock();
 	if (sk->known && sk->conn.id)
 		idmap_del(drv.by_id, sk->conn.id, sk->index);
 	if (sk->peer_known)
 		idmap_del(drv.by_peer, sk->conn.peer_id, sk->index);
+	pump_unlock();
 }
 
 /* A connection that ended still has to answer for a while. One with a port of

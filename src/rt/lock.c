@@ -8,6 +8,7 @@
  * lock" makes sure that one of the two runs every note.
  */
 #include <errno.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -52,6 +53,7 @@ int sock_lock(struct sock_ref *r)
 {
 	struct sock *sk = r->sk;
 
+	pump_note_thread();
 	if (pthread_mutex_lock(&sk->lock) == EOWNERDEAD)
 		holder_died(sk);
 	if (atomic_load(&sk->gen) != r->gen) {
@@ -107,7 +109,7 @@ static void run_backlog(struct sock *sk, usec_t now)
 	conn_input_end(&sk->conn, now);
 }
 
-enum { WAKE_READER = 1, WAKE_WRITER = 2, WAKE_DRIVER = 4 };
+enum { WAKE_READER = 1, WAKE_WRITER = 2, WAKE_DRIVER = 4, WAKE_PUMP = 8 };
 
 /* Only the driver can hand out connections. */
 static unsigned refill(struct sock *sk)
@@ -170,6 +172,17 @@ bool sock_want_reader(const struct sock *sk)
 	return sleepers(sk) & WAKE_READER;
 }
 
+/* Takes the sleepers' notes down; how they are to be woken. A thread that runs
+ * packets in its own wait looks again anyway. */
+static unsigned take_down(_Atomic u32 *waits, unsigned wake, unsigned which)
+{
+	u32 who = atomic_exchange(waits, 0);
+
+	if (who & WAIT_PUMP && !pump_is_me())
+		wake |= WAKE_PUMP;
+	return who & WAIT_FUTEX ? wake : wake & ~which;
+}
+
 /* Sends, shows, arms. What must be done after the unlock is returned. */
 static unsigned settle(struct sock *sk, int fd, usec_t now)
 {
@@ -180,10 +193,12 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	if (kind == SK_CONN || kind == SK_RELAY)
 		udp_flush(sk, now);
 	wake = sleepers(sk);
-	if (rt_bypass)
+	if (rt_bypass) {
+		life_meet_peer(sk);
 		mirror_sync(sk);
-	else
+	} else {
 		ask = mirror_sync_app(sk, fd);
+	}
 	atomic_store(&sk->ready, conn_ready(&sk->conn));
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
@@ -201,9 +216,9 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 			wake |= WAKE_DRIVER;
 	}
 	if (wake & WAKE_READER)
-		atomic_store(&sk->rwait, 0);
+		wake = take_down(&sk->rwait, wake, WAKE_READER);
 	if (wake & WAKE_WRITER)
-		atomic_store(&sk->wwait, 0);
+		wake = take_down(&sk->wwait, wake, WAKE_WRITER);
 	return wake;
 }
 
@@ -228,6 +243,8 @@ static bool wake_up(struct sock *sk, unsigned wake)
 		atomic_fetch_add(&sk->wseq, 1);
 		sys_futex_wake(&sk->wseq, INT32_MAX);
 	}
+	if (wake & WAKE_PUMP)
+		pump_kick();
 	return found;
 }
 

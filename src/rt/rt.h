@@ -25,8 +25,7 @@ struct idmap;
 struct twtab;
 struct relay;
 
-struct port_watch {		/* the driver's side of a sock that owns a port */
-	ev_io rd;
+struct port_watch {		/* of a sock that owns a port; under rx_lock (pump.h) */
 	ev_io wr;		/* started while datagrams wait for room */
 	u32 index;
 	u32 ovfl;		/* SO_RXQ_OVFL as last seen */
@@ -52,6 +51,7 @@ struct driver {
 	struct arena *ar;
 	struct driver_shm *shm;
 	int wake_app;			/* eventfd in the program's table */
+	int wait_app, kick_app;		/* pump.h; in the program's table */
 	pid_t pid;			/* whose event thread it is */
 	char name[28];			/* abstract address of `hello_fd` */
 	unsigned name_len;
@@ -63,16 +63,16 @@ struct driver {
 	ev_prepare prepare;
 	ev_check check;
 	ev_timer tick;
-	int wake_fd, hello_fd, hup_epfd, probe4, probe6;
-	struct idmap *by_id, *by_peer;
+	int wake_fd, hello_fd, hup_epfd, ports_epfd, wait_epfd, kick_fd, probe4, probe6;
+	struct idmap *by_id, *by_peer;	/* rx_lock */
 	struct twtab *tw;
 	struct sock_timer **timers;	/* by sock index */
-	struct port_watch **ports;	/* by sock index */
+	struct port_watch **ports;	/* by sock index; rx_lock */
 	struct relay **relays;		/* by sock index */
 	u32 ntables;			/* length of the three */
 	u32 nknown;			/* socks it drives */
-	u32 ticks;			/* counts up, from 1 */
-	u32 touched[256];		/* socks met in this receive batch */
+	u32 ticks;			/* counts up, from 1; rx_lock */
+	u32 touched[256];		/* socks met in this receive batch; rx_lock */
 	unsigned ntouched;
 	u32 blocked[256];		/* socks whose UDP socket was full */
 	unsigned nblocked;
@@ -121,6 +121,7 @@ u16 udp_path_dgram(const union sock_addr *peer);	/* largest datagram by the rout
 u64 path_key(const union sock_addr *peer);	/* conn.dest of its host */
 void port_watch_start(struct sock *sk);
 void port_watch_stop(struct sock *sk);
+bool port_receive(struct port_watch *pw);	/* rx_lock held; false: no descriptor here */
 void port_tick(void);		/* share of each port's capacity among its senders */
 
 struct rx_meta {		/* of one received buffer */
@@ -138,6 +139,8 @@ void port_split(struct sock *owner);	/* driver: its connections get sockets of t
 
 /* ---- packets to socks (rx.c, listen.c) -------------------------------------- */
 
+/* rx_lock held, from one rx_batch_begin() to its end. */
+void rx_batch_begin(usec_t now);
 void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	       const struct rx_meta *m);
 void rx_batch_end(void);
@@ -186,6 +189,7 @@ void life_hup(struct sock *sk);		/* driver, lock held: the last reference is gon
 bool life_maybe_free(struct sock *sk);	/* lock held; true: freed and unlocked */
 void life_arm(struct sock *sk);		/* driver: timer as the deadline says */
 int life_tables(u32 index);
+void life_meet_peer(struct sock *sk);	/* driver, lock held: the peer's id, if new */
 
 /* ---- relay.c, exit.c ------------------------------------------------------------------- */
 

@@ -10,8 +10,11 @@
 #include <poll.h>
 #include <string.h>
 #include "core/open.h"
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
+
+static usec_t rx_now;		/* rx_lock */
 
 enum { PARKED_MANY = DRIVER_RXBUFS / 8, PARKED_MAX = DRIVER_RXBUFS * 3 / 4 };
 
@@ -86,6 +89,13 @@ static void settle_touched(void)
 	drv.ntouched = 0;
 }
 
+void rx_batch_begin(usec_t now)
+{
+	rx_now = now;
+	if (rt_bypass)
+		drv.now = now;
+}
+
 void rx_batch_end(void)
 {
 	settle_touched();
@@ -140,9 +150,9 @@ static void for_sock(struct port_watch *pw, struct sock *port_sk, struct sock *s
 {
 	if (sock_trylock(sk, 0)) {
 		touch(pw, port_sk, sk);
-		rx_run(sk, rb, drv.now);
-		if (!sk->peer_known && sk->conn.peer_id)
-			sk->peer_known = idmap_put(drv.by_peer, sk->conn.peer_id, sk->index);
+		rx_run(sk, rb, rx_now);
+		if (!rt_bypass && !sk->peer_known && sk->conn.peer_id)
+			driver_attention(sk);	/* its table; see life_meet_peer() */
 		pthread_mutex_unlock(&sk->lock);
 	} else {
 		park(sk, rb);
@@ -232,7 +242,7 @@ static void one_by_one(struct sock *port_sk, const u8 *pkt, struct rxbuf *rb,
 		if (!sk) {
 			for_nobody(port_sk, pkt + off, len, m);
 		} else if (sock_trylock(sk, 0)) {
-			run_one(sk, rb, pkt + off, len, false, drv.now);
+			run_one(sk, rb, pkt + off, len, false, rx_now);
 			sock_note(sk, PEND_INPUT_END);
 			sock_unlock(sk, -1);
 		} else {
@@ -257,8 +267,10 @@ void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	sk = rt_sock(id ? idmap_get(drv.by_id, id) : 0);
 	if (sk && one_flow(pkt, rb, id))
 		for_sock(pw, port_sk, sk, rb);
-	else
+	else if (rt_bypass)
 		one_by_one(port_sk, pkt, rb, m);
+	else
+		pump_put_aside(rb, pw->index, m);
 }
 
 /* An ICMP error names the packet that met it: its head, where quoted, our

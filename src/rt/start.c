@@ -14,11 +14,12 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
 TLS_IE int rt_bypass;
-struct driver drv = { .wake_app = -1 };
+struct driver drv = { .wake_app = -1, .wait_app = -1, .kick_app = -1 };
 
 static struct rt_env env = { .domain = "default" };
 static bool env_read;
@@ -175,6 +176,10 @@ int rt_fd_move(int fd)
 	protect(high, true);
 	if (fd == drv.wake_app)
 		drv.wake_app = high;
+	if (fd == drv.wait_app)
+		drv.wait_app = high;
+	if (fd == drv.kick_app)
+		drv.kick_app = high;
 	for (u32 i = 0; i < LOCAL_CHUNKS && atomic_load(&locals[i]); i++)
 		for (u32 j = 0; j < LOCAL_CHUNK; j++) {
 			s32 want = fd + 1;
@@ -326,6 +331,9 @@ static int launch(void)
 		return wake;
 	}
 	drv.wake_fd = drv.wake_app = rt_fd_high(wake);
+	ret = pump_create();
+	if (ret < 0)
+		goto out_close;
 	drv.pid = getpid();
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -337,9 +345,9 @@ static int launch(void)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (ret) {
-		sys_close(drv.hello_fd);
-		rt_fd_forget(drv.wake_app);
-		return -ret;
+		ret = -ret;
+		pump_destroy();
+		goto out_close;
 	}
 	/* 1: it has its own descriptor table, ours may be cleared; 2: it failed */
 	while (!atomic_load(&started))
@@ -355,6 +363,10 @@ static int launch(void)
 	if (dom >= 0)
 		sys_close(dom);
 	return 0;
+out_close:
+	sys_close(drv.hello_fd);
+	rt_fd_forget(drv.wake_app);
+	return ret;
 }
 
 bool rt_running(void)

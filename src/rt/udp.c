@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <linux/errqueue.h>
 #include <linux/sockios.h>
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -358,7 +359,7 @@ static void read_slot(struct port_watch *pw, const struct sock *port_sk, unsigne
 }
 
 /* ICMP errors, with the head of the packet that met them. */
-static void read_errors(struct sock *port_sk)
+static void read_errors(struct sock *port_sk, int fd)
 {
 	u8 data[256];
 	union sock_addr to;
@@ -369,7 +370,7 @@ static void read_errors(struct sock *port_sk)
 		struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov,
 				    .msg_iovlen = 1, .msg_control = ctl,
 				    .msg_controllen = sizeof(ctl) };
-		ssize_t n = sys_recvmsg(port_sk->port.drv_fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
+		ssize_t n = sys_recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
 		struct cmsghdr *cm;
 
 		if (n < 0)
@@ -387,7 +388,7 @@ static void read_errors(struct sock *port_sk)
 }
 
 /* False: nothing more there. */
-static bool receive_batch(struct port_watch *pw, struct sock *port_sk)
+static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 {
 	struct rxbuf *rb[RX_BATCH_BUFS];
 	unsigned want = fill_buffers(rb);
@@ -397,12 +398,12 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk)
 		return false;
 	for (unsigned i = 0; i < want; i++)
 		prepare_slot(i, rb[i]);
-	n = sys_recvmmsg(port_sk->port.drv_fd, rx_msgs, want, MSG_DONTWAIT);
+	n = sys_recvmmsg(fd, rx_msgs, want, MSG_DONTWAIT);
 	if (n < 0) {
-		read_errors(port_sk);
+		read_errors(port_sk, fd);
 		return false;
 	}
-	drv.now = rt_now();
+	rx_batch_begin(rt_now());
 	for (int i = 0; i < n; i++) {
 		read_slot(pw, port_sk, (unsigned)i, rb[i]);
 		rx_buffer(pw, port_sk, rb[i], &rx_slots[i].meta);
@@ -410,20 +411,22 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk)
 	return (unsigned)n == want;
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+bool port_receive(struct port_watch *pw)
 {
-	struct port_watch *pw = container_of(w, struct port_watch, rd);
 	struct sock *port_sk = rt_sock(pw->index);
+	struct local *l = rt_bypass ? NULL : local_get(pw->index);
+	int fd = rt_bypass ? port_sk->port.drv_fd : l ? atomic_load(&l->udp_fd) - 1 : -1;
 
-	(void)loop, (void)revents;
-	driver_busy();
+	if (fd < 0)
+		return false;
 	for (int round = 0; round < RX_ROUNDS; round++) {
-		bool more = receive_batch(pw, port_sk);
+		bool more = receive_batch(pw, port_sk, fd);
 
 		rx_batch_end();
 		if (!more)
 			break;
 	}
+	return true;
 }
 
 void port_watch_start(struct sock *sk)
@@ -433,10 +436,11 @@ void port_watch_start(struct sock *sk)
 	if (!pw)
 		return;
 	pw->index = sk->index;
-	drv.ports[sk->index] = pw;
-	ev_io_init(&pw->rd, on_readable, sk->port.drv_fd, EV_READ);
-	ev_io_start(drv.loop, &pw->rd);
 	ev_init(&pw->wr, NULL);
+	pump_lock();
+	drv.ports[sk->index] = pw;
+	pump_port_add(sk->port.drv_fd, sk->index);
+	pump_unlock();
 }
 
 void port_watch_stop(struct sock *sk)
@@ -444,10 +448,12 @@ void port_watch_stop(struct sock *sk)
 	struct port_watch *pw = sk->index < drv.ntables ? drv.ports[sk->index] : NULL;
 
 	if (pw) {
-		ev_io_stop(drv.loop, &pw->rd);
 		ev_io_stop(drv.loop, &pw->wr);
-		free(pw);
+		pump_lock();
+		pump_port_del(sk->port.drv_fd);
 		drv.ports[sk->index] = NULL;
+		pump_unlock();
+		free(pw);
 	}
 	if (sk->port.drv_fd >= 0)
 		sys_close(sk->port.drv_fd);
@@ -459,6 +465,7 @@ void port_watch_stop(struct sock *sk)
  * last tick, so that idle ones cost the others nothing. */
 void port_tick(void)
 {
+	pump_lock();
 	drv.ticks++;
 	for (u32 i = 0; i < drv.ntables; i++) {
 		struct port_watch *pw = drv.ports[i];
@@ -468,4 +475,5 @@ void port_tick(void)
 		pw->senders = pw->senders_now;
 		pw->senders_now = 0;
 	}
+	pump_unlock();
 }

@@ -1,0 +1,333 @@
+/* pump.c - the wait for packets, in the program's thread or in ours. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include "rt/pump.h"
+#include "rt/sys.h"
+
+enum { PUMP_EVENTS = 64, QUIET_CHECKS = 5 };
+
+#define CHECK_S		0.001
+#define KICK		UINT64_MAX
+
+struct aside {
+	struct rxbuf *rb;
+	u32 port;
+	struct rx_meta meta;
+};
+
+static struct {
+	pthread_mutex_t rx_lock;	/* recursive */
+	_Atomic u32 *direct;		/* in a page that a fork empties */
+	_Atomic u32 seat;
+	_Atomic u32 rounds;		/* times that a program's thread received */
+	_Atomic u32 threads;		/* of the program, that used socks */
+	struct aside aside[DRIVER_RXBUFS];
+	unsigned naside;		/* rx_lock */
+
+	/* the event thread's */
+	ev_io ports;
+	ev_timer check;
+	u32 seen, quiet;
+} pump;
+
+static TLS_IE bool noted, running;
+
+static int epoll_wait_on(int epfd, struct epoll_event *ev, int n, int ms)
+{
+	return (int)sys_call6(SYS_epoll_pwait, epfd, (long)ev, n, ms, 0, 0);
+}
+
+/* ---- the lock -------------------------------------------------------------------- */
+
+static void init_lock(void)
+{
+	pthread_mutexattr_t ma;
+
+	pthread_mutexattr_init(&ma);
+	pthread_mutexattr_settype(&ma, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&pump.rx_lock, &ma);
+	pthread_mutexattr_destroy(&ma);
+}
+
+void pump_lock(void)
+{
+	pthread_mutex_lock(&pump.rx_lock);
+}
+
+void pump_unlock(void)
+{
+	pthread_mutex_unlock(&pump.rx_lock);
+}
+
+/* ---- set up ------------------------------------------------------------------------ */
+
+static int make_fds(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = KICK };
+	int epfd = (int)sys_call6(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0), kick;
+
+	if (epfd < 0)
+		return epfd;
+	kick = sys_eventfd(0, O_CLOEXEC | O_NONBLOCK);
+	if (kick < 0) {
+		sys_close(epfd);
+		return kick;
+	}
+	drv.wait_epfd = drv.wait_app = rt_fd_high(epfd);
+	drv.kick_fd = drv.kick_app = rt_fd_high(kick);
+	return (int)sys_call6(SYS_epoll_ctl, drv.wait_epfd, EPOLL_CTL_ADD, drv.kick_fd,
+			      (long)&ev, 0, 0);
+}
+
+void pump_destroy(void)
+{
+	rt_fd_forget(drv.wait_app);
+	rt_fd_forget(drv.kick_app);
+	drv.wait_app = drv.kick_app = -1;
+}
+
+int pump_create(void)
+{
+	size_t page = 4096;
+	void *p;
+
+	if (!pump.direct) {
+		p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return -ENOMEM;
+		if (madvise(p, page, MADV_WIPEONFORK)) {
+			munmap(p, page);
+			return -ENOMEM;
+		}
+		pump.direct = p;
+	}
+	init_lock();
+	pump.naside = 0;
+	atomic_store(&pump.seat, 0);
+	atomic_store(pump.direct, atomic_load(&pump.threads) <= 1);
+	return make_fds();
+}
+
+void pump_no_more(void)
+{
+	if (pump.direct)
+		atomic_store(pump.direct, 0);
+}
+
+void pump_note_thread(void)
+{
+	if (noted)
+		return;
+	noted = true;
+	if (atomic_fetch_add(&pump.threads, 1))
+		pump_no_more();
+}
+
+bool pump_is_me(void)
+{
+	return running;
+}
+
+int pump_port_add(int fd, u32 index)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = index };
+
+	sys_call6(SYS_epoll_ctl, drv.wait_epfd, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
+	return (int)sys_call6(SYS_epoll_ctl, drv.ports_epfd, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
+}
+
+void pump_port_del(int fd)
+{
+	sys_call6(SYS_epoll_ctl, drv.wait_epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
+	sys_call6(SYS_epoll_ctl, drv.ports_epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
+}
+
+/* ---- what is the driver's business ---------------------------------------------------- */
+
+void pump_put_aside(struct rxbuf *rb, u32 port, const struct rx_meta *m)
+{
+	if (pump.naside == ARRAY_SIZE(pump.aside)) {
+		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
+		return;
+	}
+	atomic_store(&rb->busy, 1);
+	pump.aside[pump.naside++] = (struct aside){ rb, port, *m };
+	driver_wake();
+}
+
+void pump_run_aside(void)
+{
+	pump_lock();
+	for (unsigned i = 0; i < pump.naside; i++) {
+		struct aside *a = &pump.aside[i];
+		struct port_watch *pw = a->port < drv.ntables ? drv.ports[a->port] : NULL;
+
+		rx_release(a->rb);
+		if (!i)
+			rx_batch_begin(drv.now);
+		if (pw)
+			rx_buffer(pw, rt_sock(a->port), a->rb, &a->meta);
+	}
+	if (pump.naside)
+		rx_batch_end();
+	pump.naside = 0;
+	pump_unlock();
+}
+
+/* ---- receiving --------------------------------------------------------------------------- */
+
+/* False: there is a port that this process cannot read. */
+static bool run_ports(const struct epoll_event *ev, int n)
+{
+	bool all = true;
+	u64 count;
+
+	pump_lock();
+	for (int i = 0; i < n; i++) {
+		u64 index = ev[i].data.u64;
+
+		if (index == KICK)
+			sys_read(drv.kick_app, &count, sizeof(count));
+		else if (index < drv.ntables && drv.ports[index])
+			all &= port_receive(drv.ports[index]);
+	}
+	pump_unlock();
+	return all;
+}
+
+bool pump_take(void)
+{
+	u32 free_seat = 0;
+
+	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed) &&
+	       (atomic_compare_exchange_strong(&pump.seat, &free_seat, 1) || free_seat == 1);
+}
+
+static int ms_until(usec_t until)
+{
+	usec_t now = until == USEC_NEVER ? 0 : rt_now();
+
+	if (until == USEC_NEVER)
+		return -1;
+	return until <= now ? 0 : (int)min((until - now + 999) / 1000, (usec_t)INT32_MAX);
+}
+
+/* epoll_wait() is never restarted: where the kernel would have restarted a
+ * recv(), or nothing but a stop and a continue happened, we go on. */
+static int wait_ports(struct epoll_event *ev, usec_t until)
+{
+	bool limited = until != USEC_NEVER;
+	int n;
+
+	do {
+		struct waiting w = wait_begin();
+
+		n = wait_was_interrupted(limited) ? -EINTR :
+		    epoll_wait_on(drv.wait_app, ev, PUMP_EVENTS, ms_until(until));
+		wait_end(w);
+	} while (n == -EINTR && !wait_was_interrupted(limited));
+	return n;
+}
+
+int pump_wait(usec_t until)
+{
+	struct epoll_event ev[PUMP_EVENTS];
+	int n = wait_ports(ev, until);
+
+	if (n > 0) {
+		running = true;
+		if (!run_ports(ev, n))
+			pump_no_more();
+		running = false;
+		atomic_fetch_add(&pump.rounds, 1);
+	}
+	atomic_store(&pump.seat, 0);
+	return n > 0 ? 0 : n < 0 ? n : -EAGAIN;
+}
+
+void pump_kick(void)
+{
+	u64 one = 1;
+
+	sys_write(rt_bypass ? drv.kick_fd : drv.kick_app, &one, sizeof(one));
+}
+
+/* ---- the event thread's duty ----------------------------------------------------------------- */
+
+static void receive(void)
+{
+	struct epoll_event ev[PUMP_EVENTS];
+	int n = epoll_wait_on(drv.ports_epfd, ev, PUMP_EVENTS, 0);
+
+	driver_busy();
+	if (n > 0)
+		run_ports(ev, n);
+}
+
+static void on_duty(void)
+{
+	ev_timer_stop(drv.loop, &pump.check);
+	ev_io_start(drv.loop, &pump.ports);
+}
+
+static void on_ports(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)revents;
+	if (!atomic_load(pump.direct) || !atomic_load(&pump.seat)) {
+		receive();
+		return;
+	}
+	pump.seen = atomic_load(&pump.rounds);
+	pump.quiet = 0;
+	ev_io_stop(loop, w);
+	pump.check.repeat = CHECK_S;
+	ev_timer_again(loop, &pump.check);
+	driver_busy();
+}
+
+static bool something_waits(void)
+{
+	struct epoll_event ev;
+
+	return epoll_wait_on(drv.ports_epfd, &ev, 1, 0) > 0;
+}
+
+static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	u32 rounds = atomic_load(&pump.rounds);
+
+	(void)loop, (void)w, (void)revents;
+	if (!atomic_load(pump.direct)) {
+		on_duty();
+	} else if (rounds != pump.seen) {
+		pump.seen = rounds;
+		pump.quiet = 0;
+		driver_busy();
+	} else if (something_waits()) {
+		atomic_store(&pump.seat, 0);	/* its thread is gone, or elsewhere */
+		on_duty();
+		receive();
+	} else if (!atomic_load(&pump.seat) || ++pump.quiet >= QUIET_CHECKS) {
+		on_duty();
+	}
+}
+
+int pump_driver_init(void)
+{
+	drv.ports_epfd = (int)sys_call6(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
+	if (drv.ports_epfd < 0)
+		return -ENOMEM;
+	ev_io_init(&pump.ports, on_ports, drv.ports_epfd, EV_READ);
+	ev_timer_init(&pump.check, on_check, CHECK_S, CHECK_S);
+	ev_io_start(drv.loop, &pump.ports);
+	return 0;
+}
+
+void pump_forked(void)
+{
+	init_lock();
+	if (!ev_is_active(&pump.ports))
+		on_duty();
+}
