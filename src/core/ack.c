@@ -123,6 +123,7 @@ void snd_ack_received(struct conn *c, const struct wire_hdr *h, u32 len, usec_t 
 	c->delivered += s.delivered;
 
 	take_rtt(c, h, &a, &sr, &s, now);
+	rate_sample(c, &s, now);
 	tlp_on_ack(c, h->ack, s.una_advanced, sr.pkts, sr.tlp_dup, now);
 	recovery_on_ack(c, h, &s, now);
 	after_ack(c, &s, now);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "core/snd.h"
 
-static const struct cc_ops *const algorithms[] = { &cc_cubic, &cc_reno };
+static const struct cc_ops *const algorithms[] = { &cc_cubic, &cc_reno, &cc_bbr };
 
 const struct cc_ops *cc_by_id(u8 id)
 {

@@ -66,6 +66,10 @@ struct ack_sample {
 	u32 lost;		/* newly marked lost */
 	s64 rtt_us;		/* -1: none */
 	bool una_advanced, dsack, ece, is_limited;
+	/* the delivery rate (rate.c): rate_pkts in interval_us; 0: no sample */
+	u32 rate_pkts, interval_us;
+	u64 prior_delivered;	/* when the sample's datagram was sent */
+	bool app_limited;	/* the program's rate, not the network's */
 };
 
 struct cc_ops {			/* congestion control */
@@ -74,11 +78,13 @@ struct cc_ops {			/* congestion control */
 	void (*init)(struct conn *c);
 	u32 (*ssthresh)(struct conn *c);	/* on loss: new ssthresh, datagrams */
 	void (*cong_avoid)(struct conn *c, const struct ack_sample *s, usec_t now);
+	/* instead of cong_avoid, PRR and all else that sets cwnd but a timeout */
+	void (*cong_control)(struct conn *c, const struct ack_sample *s, usec_t now);
 	void (*set_state)(struct conn *c, enum ca_state to);	/* may be NULL */
 	void (*idle_restart)(struct conn *c, usec_t now);	/* may be NULL */
 	u32 (*undo_cwnd)(struct conn *c);
 };
-extern const struct cc_ops cc_cubic, cc_reno;
+extern const struct cc_ops cc_cubic, cc_reno, cc_bbr;
 /* Connections name their algorithm by number: processes that share an arena
  * have the table at different addresses. 0 is the default (cubic). */
 const struct cc_ops *cc_by_id(u8 id);
@@ -101,6 +107,15 @@ struct conn_rack {		/* RFC 8985 */
 	bool reordering_seen, dsack_seen;
 	u64 fack;		/* highest offset delivered */
 	u64 prior_fack;		/* before the acknowledgement at hand */
+};
+
+struct conn_rate {		/* rate.c: C of the draft */
+	usec_t delivered_time, first_sent;
+	u64 app_limited;	/* until so much is delivered; 0: not */
+	u64 prior_delivered;	/* of the acknowledgement at hand: P */
+	usec_t prior_time;
+	u32 send_elapsed;
+	bool any, was_limited;
 };
 
 struct conn_prr {		/* RFC 6937bis / 9937 */
@@ -215,6 +230,7 @@ struct conn {
 	struct conn_rtt rtt;
 	struct conn_rack rack;
 	struct conn_prr prr;
+	struct conn_rate rate;
 	u64 tlp_end_seq;
 	bool tlp_is_retrans;
 	u64 pacing_rate;	/* the algorithm's wish, bytes/s; 0: by cwnd */

@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/ack.c \
 	%reldir%/acks.c \
 	%reldir%/cc.c \
+	%reldir%/cc_bbr.c \
 	%reldir%/cc_cubic.c \
 	%reldir%/cc_reno.c \
 	%reldir%/conn.h \
@@ -25,6 +26,7 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/path.c \
 	%reldir%/prune.c \
 	%reldir%/rack.c \
+	%reldir%/rate.c \
 	%reldir%/rcv.h \
 	%reldir%/rcvq.c \
 	%reldir%/recovery.c \

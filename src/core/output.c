@@ -454,7 +454,7 @@ static void sent_new(struct conn *c, const struct tx_batch *b, usec_t now)
 	c->send_head = s->link.next;
 	s->mss = b->mss;
 	s->pcount = b->npkts;
-	s->delivered = c->delivered;
+	rate_sent(c, s, now);
 	score_add(c, s);
 	transmitted(c, s, now);
 	c->snd_nxt = b->end;
@@ -487,6 +487,7 @@ static void sent_again(struct conn *c, const struct tx_batch *b, usec_t now)
 	s->pcount = b->npkts;
 	s->flags |= SEG_RETRANS | SEG_EVER_RETRANS;
 	score_add(c, s);
+	rate_sent(c, s, now);
 	s->retrans += s->retrans < UINT8_MAX;
 	transmitted(c, s, now);
 	if (!c->retrans_stamp)

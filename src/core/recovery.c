@@ -48,7 +48,14 @@ void recovery_set_cc(struct conn *c)
 	if (c->cc_now == c->opts.cc_id)
 		return;
 	c->cc_now = c->opts.cc_id;
+	c->pacing_rate = 0;
 	cc_by_id(c->cc_now)->init(c);
+}
+
+/* The algorithm sets cwnd itself. */
+static bool cc_controls(const struct conn *c)
+{
+	return cc_by_id(c->cc_now)->cong_control;
 }
 
 u32 recovery_quota(const struct conn *c)
@@ -200,7 +207,7 @@ static void finish(struct conn *c, const struct wire_hdr *h)
 {
 	if (may_undo(c, h))
 		undo(c, false);
-	else if (c->ca_state == CA_RECOVERY)
+	else if (c->ca_state == CA_RECOVERY && !cc_controls(c))
 		c->cwnd = c->ssthresh;
 	recovery_done(c);
 }
@@ -262,7 +269,9 @@ void recovery_on_ack(struct conn *c, const struct wire_hdr *h, struct ack_sample
 	try_to_open(c);
 	s->lost = c->lost_total - lost_before;
 	s->is_limited = cwnd_is_limit(c);
-	if (c->ca_state == CA_RECOVERY)
+	if (cc_controls(c))
+		cc_by_id(c->cc_now)->cong_control(c, s, now);
+	else if (c->ca_state == CA_RECOVERY)
 		prr_update(c, s);
 	else if (s->delivered)
 		cc_by_id(c->cc_now)->cong_avoid(c, s, now);
@@ -276,7 +285,8 @@ void recovery_reo_timeout(struct conn *c, usec_t now)
 		return;
 	none.lost = 1;
 	enter_recovery(c, &none);
-	prr_update(c, &none);
+	if (!cc_controls(c))
+		prr_update(c, &none);
 }
 
 static void mark_for_rto(struct conn *c, bool reneged, usec_t now)
@@ -342,7 +352,7 @@ static void app_limited(struct conn *c, usec_t now)
 {
 	u32 used = max(c->cwnd_used, INIT_CWND);
 
-	if (c->ca_state == CA_OPEN && !c->nospace && used < c->cwnd) {
+	if (c->ca_state == CA_OPEN && !c->nospace && used < c->cwnd && !cc_controls(c)) {
 		c->ssthresh = current_ssthresh(c);
 		c->cwnd = (c->cwnd + used) / 2;
 	}
@@ -387,7 +397,7 @@ void recovery_idle_check(struct conn *c, usec_t now)
 	u32 restart = min(c->cwnd, INIT_CWND), cwnd = c->cwnd;
 	usec_t idle;
 
-	if (c->packets_out || !c->last_data_send)
+	if (c->packets_out || !c->last_data_send || cc_controls(c))
 		return;
 	idle = now - c->last_data_send;
 	if (idle <= c->rtt.rto_us)

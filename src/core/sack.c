@@ -39,6 +39,7 @@ static struct seg *cut_to_block(struct conn *c, struct seg *s, u64 start, u64 en
 static void mark_sacked(struct conn *c, struct seg *s, struct sack_result *r, usec_t now)
 {
 	rack_advance(c, s, seg_end(s), now);
+	rate_delivered(c, s);
 	if (!(s->flags & SEG_EVER_RETRANS) && (!r->first || s->xmit_time < r->first))
 		r->first = s->xmit_time;
 	if (c->rtx_hint == &s->link)

@@ -144,6 +144,8 @@ struct seg *seg_split(struct mem_acct *a, struct seg *s, u32 at)
 	n->retrans = s->retrans;
 	n->xmit_time = s->xmit_time;
 	n->delivered = s->delivered;
+	n->delivered_ago = s->delivered_ago;
+	n->first_sent_ago = s->first_sent_ago;
 	n->mss = s->mss;
 	n->pcount = s->pcount;
 

@@ -25,6 +25,7 @@ enum seg_flags {
 	SEG_FIN = 16,		/* carries FIN after its last byte */
 	SEG_PSH = 32,
 	SEG_URG = 64,
+	SEG_APP_LIMITED = 128,	/* sent while the program was the limit */
 };
 
 struct seg_frag {
@@ -49,7 +50,10 @@ struct seg {
 	u16 pcount;		/* datagrams of its last transmission */
 	u16 dir;		/* enum mem_dir */
 	u32 mss;		/* payload of a full datagram of it */
-	u32 pad[3];
+	u32 delivered_ago;	/* microseconds, when it was sent: since the last
+				 * delivery; since the flight before it was sent */
+	u32 first_sent_ago;
+	u32 pad;
 	struct seg_frag frag[SEG_FRAGS];
 };
 static_assert(sizeof(struct seg) <= UNIT_BYTES, "a descriptor is one unit");

@@ -70,7 +70,8 @@ void snd_expand_sndbuf(struct conn *c)
 	per_seg = pow2_ceil(c->mss + 640) + UNIT_BYTES;
 	segs = max(INIT_CWND, c->cwnd);
 	segs = max(segs, (u64)c->reordering + 1);
-	need = min(2 * segs * per_seg, (u64)snd_limits(c)->wmem[2]);
+	need = (cc_by_id(c->cc_now)->paces ? 3 : 2) * segs * per_seg;
+	need = min(need, (u64)snd_limits(c)->wmem[2]);
 	if (c->mem.sndbuf < need)
 		c->mem.sndbuf = need;
 }
@@ -228,6 +229,7 @@ ssize_t conn_send(struct conn *c, const void *buf, size_t len, bool more, usec_t
 	c->snd_more = more;
 	if (!len)
 		return 0;
+	rate_check_app_limited(c);
 	done = fill_queue(c, buf, len, now);
 	if (done)
 		c->domwait = false;

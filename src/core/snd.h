@@ -118,6 +118,18 @@ struct sack_result {
 void sack_forget(struct conn *c);
 void sack_apply(struct conn *c, const struct wire_hdr *h, struct sack_result *r, usec_t now);
 
+/* --- delivery rate (rate.c) -------------------------------------------------- */
+
+/* Before the segment counts as sent. */
+void rate_sent(struct conn *c, struct seg *s, usec_t now);
+/* (Part of) it was delivered, for the first time. */
+void rate_delivered(struct conn *c, const struct seg *s);
+/* All that this acknowledgement delivers is counted: fills the sample in. */
+void rate_sample(struct conn *c, struct ack_sample *s, usec_t now);
+/* The program is about to write: had it left us without work? */
+void rate_check_app_limited(struct conn *c);
+void rate_mark_limited(struct conn *c);
+
 /* --- RTT (rtt.c) ------------------------------------------------------------- */
 
 void rtt_init(struct conn_rtt *r);

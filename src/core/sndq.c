@@ -144,8 +144,10 @@ static void ack_part(struct conn *c, struct seg *s, u64 ack, struct sndq_acked *
 {
 	u16 before = s->pcount;
 
-	if (!(s->flags & SEG_SACKED))
+	if (!(s->flags & SEG_SACKED)) {
 		rack_advance(c, s, ack, now);
+		rate_delivered(c, s);
+	}
 	score_del(c, s);
 	seg_trim_head(&c->mem, s, ack - s->seq);
 	s->pcount = pcount_of(s);
@@ -166,8 +168,10 @@ void sndq_ack(struct conn *c, u64 ack, struct sndq_acked *r, usec_t now)
 			break;
 		}
 		note_acked(r, s, s->pcount);
-		if (!(s->flags & SEG_SACKED))
+		if (!(s->flags & SEG_SACKED)) {
 			rack_advance(c, s, seg_end(s), now);
+			rate_delivered(c, s);
+		}
 		if (c->rtx_hint == &s->link)
 			c->rtx_hint = NULL;
 		if (c->sack_hint == &s->link)

@@ -4,6 +4,7 @@ if HAVE_CHECK
 snd_checks = \
 	%reldir%/check_seg \
 	%reldir%/check_rtt \
+	%reldir%/check_bbr \
 	%reldir%/check_cubic \
 	%reldir%/check_sndq \
 	%reldir%/check_metrics \
@@ -37,6 +38,8 @@ snd_check_libs = src/core/libcore.la src/mem/libmem.la $(CHECK_LIBS) $(PTHREAD_L
 %canon_reldir%_check_recovery_LDADD = $(snd_check_libs)
 %canon_reldir%_check_timer_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_timer_LDADD = $(snd_check_libs)
+%canon_reldir%_check_bbr_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_bbr_LDADD = $(snd_check_libs)
 %canon_reldir%_check_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %canon_reldir%_check_wait_LDADD = $(snd_check_libs)
 endif
