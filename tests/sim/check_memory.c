@@ -166,6 +166,7 @@ static void stalled_readers_harm_nobody(void)
 		for (unsigned k = 0; k < 2; k++) {
 			s.link[k] = (struct link_params){ .delay_us = 500 };
 			s.host[k].dgram_max = 1472;
+			s.host[k].cc_id = 0;
 		}
 		for (unsigned i = 0; i < s.conns; i++) {
 			scenario_bulk(&s, i, 100000);
