@@ -173,20 +173,29 @@ static bool ladder(struct mem_acct *a, s64 size, s64 total, enum mem_dir dir)
 	return false;
 }
 
+/* Everybody is accepted (step 6): no question is asked of who has credit. */
+static bool asks_nothing(const struct arena *ar, s64 total)
+{
+	return total <= (s64)ar->lim.mem[1] &&
+	       !domain_under_pressure(arena_local(ar)->domain);
+}
+
 /*
  * How much credit may be kept while the domain holds `total`. In comfort K. Up
- * to the pressure threshold with the flag clear everything is accepted anyway
- * (step 6), so a credit of R - 1, which the next tick takes away if it idles,
- * changes nothing but the cost: without it each page given would be punched
- * out, and each page taken be made anew. Then none: the ladder is exact.
+ * to the pressure threshold with the flag clear everything is accepted anyway,
+ * so a credit of R - 1, which the next tick takes away if it idles, changes
+ * nothing but the cost: without it each page given would be punched out, and
+ * each page taken be made anew. Under pressure one run: it stays charged, so
+ * that the ladder, which is asked for every page then, errs towards refusing
+ * by that much until the next tick. (With R = 1 there is no credit at all.)
  */
 static s64 credit_kept(const struct arena *ar, s64 total)
 {
 	if (likely(total <= (s64)ar->lim.mem[0]))
 		return ar->k;
-	if (total > (s64)ar->lim.mem[1] || domain_under_pressure(arena_local(ar)->domain))
-		return 0;
-	return ar->r - 1;
+	if (asks_nothing(ar, total) || ar->r == 1)
+		return ar->r - 1;
+	return min((s64)ar->r, (s64)RUN_PAGES_MAX);
 }
 
 /* Takes n from the credit, refilling it while the domain is comfortable. */
@@ -195,7 +204,7 @@ static bool from_credit(struct arena *ar, s64 n)
 	struct arena_local *l = arena_local(ar);
 	s64 low = (s64)ar->lim.mem[0], total = domain_allocated(l->domain), more;
 
-	if (unlikely(total > low && !credit_kept(ar, total)))
+	if (unlikely(total > low && !asks_nothing(ar, total)))
 		return false;
 	if (ar->credit < n) {
 		more = n - ar->credit + ar->r - 1;
@@ -213,14 +222,16 @@ static bool from_credit(struct arena *ar, s64 n)
 	return true;
 }
 
-/* Adds exactly n to the account, all credit given back or used up. */
+/* Adds n to the account, from the credit first; what may not be kept of it is
+ * given back before. */
 static s64 add_exactly(struct arena *ar, s64 n)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 credit = min(ar->credit, n);
+	s64 credit = min(ar->credit, n), rest = ar->credit - credit;
+	s64 keep = rest ? credit_kept(ar, domain_allocated(l->domain)) : 0;
 
-	charge_credit_back(ar, ar->credit - credit);
-	set_credit(ar, 0);
+	charge_credit_back(ar, rest - keep);
+	set_credit(ar, ar->credit - credit);
 	return n > credit ? total_add(l, n - credit) : domain_allocated(l->domain);
 }
 
@@ -233,8 +244,11 @@ bool charge_raise(struct mem_acct *a, s64 size, s64 n, enum mem_dir dir)
 		return true;
 	if (likely(ladder(a, size, add_exactly(ar, n), dir)))
 		return true;
+	/* It does not leave pressure; next time nothing of ours is in the way. */
+	n += ar->credit;
+	set_credit(ar, 0);
 	pages_trim(ar, 0);
-	total_sub(arena_local(ar), n);	/* a refusal does not leave pressure */
+	total_sub(arena_local(ar), n);
 	return false;
 }
 

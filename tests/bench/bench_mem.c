@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 	l.mem[0] = 1;
 	domain_set_limits(d, &l);
 	all(ar);
-	puts("real arena, above pressure (every page is punched out):");
+	puts("real arena, above pressure (the ladder is asked, one run is kept):");
 	l.mem[1] = 1;
 	domain_set_limits(d, &l);
 	all(ar);

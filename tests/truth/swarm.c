@@ -10,7 +10,8 @@
  *		N connections, numbered from NUMBER on, of which the first STALLED
  *		ask to be stalled; writes into all of them as fast as they take it,
  *		until SIGUSR1. Then it ends the streams, waits for the counts and
- *		prints what was written. A mortal one may be killed at any time: the
+ *		prints what was written,
+ *		how often it woke, and its time on the processor. A mortal one may be killed at any time: the
  *		server does not mind.
  */
 #include <arpa/inet.h>
@@ -220,7 +221,7 @@ static _Noreturn void server(unsigned port)
 /* --- the client ------------------------------------------------------------------ */
 
 static struct flow *flows;
-static unsigned nflows, nstalled;
+static unsigned nflows, nstalled, wakes;
 static double begun;
 
 static void open_one(struct flow *f, unsigned port)
@@ -324,7 +325,8 @@ static void report(double seconds)
 	for (unsigned i = 0; i < n; i++)
 		gap = moving[i].gap > gap ? moving[i].gap : gap;
 	qsort(moving, n, sizeof(*moving), compare_at);
-	printf("bytes %llu seconds %.2f", (unsigned long long)sum, seconds);
+	printf("bytes %llu seconds %.2f wakes %u cpu_ms %ld", (unsigned long long)sum, seconds,
+	       wakes, (long)(clock() * 1000 / CLOCKS_PER_SEC));
 	if (n)
 		printf(" least %llu median %llu gap_ms %.0f",
 		       (unsigned long long)moving[0].stopped_at,
@@ -349,6 +351,8 @@ static int client(unsigned port, unsigned first, uint32_t flags)
 	}
 	for (left = nflows; left;) {
 		int n = epoll_wait(ep, ev, EVENTS, -1);
+
+		wakes += !go;
 
 		for (int i = 0; i < n; i++) {
 			struct flow *f = ev[i].data.ptr;

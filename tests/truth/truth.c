@@ -18,8 +18,13 @@
  *	truth zero DOMAIN [LISTENERS]
  *		waits until no page is owned by a sock and all sockets but the
  *		listeners are gone; without LISTENERS, until the total is 0
+ *	truth hoard DOMAIN PAGES
+ *		takes so many pages, whatever the limits say, says "hoarding", and
+ *		holds them until its input ends
+ *	truth reaches DOMAIN PAGES
+ *		waits until the total is that or more; prints the milliseconds
  *
- * Nothing here takes a lock. An arena's numbers count if its sequence number
+ * But for the hoarder nothing here takes a lock. An arena's numbers count if its sequence number
  * was even, and the same before and after; a sock's, if they fit at one of
  * several looks: what is really wrong stays wrong.
  */
@@ -383,12 +388,55 @@ static int wait_zero(s64 listeners)
 	return 1;
 }
 
+static int wait_reaches(s64 pages)
+{
+	u64 since = now_ms();
+
+	while (domain_allocated(dom) < pages) {
+		if (now_ms() - since > WAIT_MS) {
+			fprintf(stderr, "truth: %ld pages\n", (long)domain_allocated(dom));
+			return 1;
+		}
+		rest(2);
+	}
+	printf("%lu\n", (unsigned long)(now_ms() - since));
+	return 0;
+}
+
+static int hoard(const char *name, s64 pages)
+{
+	u32 *held = calloc((size_t)pages, sizeof(*held));
+	struct mem_acct a;
+	struct arena *ar;
+	struct domain *d;
+	char c;
+
+	if (!held || domain_attach(&d, name, NULL, false) || arena_create(&ar, d))
+		return 1;
+	mem_acct_init(&a, ar, OWNER_SOCK0 + ARENA_SLOTS, 1);
+	for (s64 i = 0; i < pages; i++)
+		held[i] = mem_alloc(&a, PAGE_UNITS, MEM_RCV, true);
+	puts("hoarding");
+	fflush(stdout);
+	while (read(0, &c, 1) > 0)
+		;
+	for (s64 i = 0; i < pages; i++)
+		if (held[i])
+			mem_free(&a, held[i], PAGE_UNITS, MEM_RCV);
+	mem_acct_fini(&a);
+	arena_flush(ar);
+	arena_detach(ar);
+	domain_reap(d);
+	domain_detach(d);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int err;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: truth sample|gone|zero DOMAIN ...\n");
+		fprintf(stderr, "usage: truth sample|gone|zero|hoard|reaches DOMAIN ...\n");
 		return 2;
 	}
 	err = domain_open(&dom, argv[2]);
@@ -400,6 +448,10 @@ int main(int argc, char **argv)
 		return sample_many((unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]), argv[5]);
 	if (!strcmp(argv[1], "gone") && argc == 4)
 		return wait_gone(atoi(argv[3]));
+	if (!strcmp(argv[1], "reaches") && argc == 4)
+		return wait_reaches(atoi(argv[3]));
+	if (!strcmp(argv[1], "hoard") && argc == 4)
+		return hoard(argv[2], atoi(argv[3]));
 	if (!strcmp(argv[1], "zero"))
 		return wait_zero(argc > 3 ? atoi(argv[3]) : -1);
 	return 2;

@@ -418,6 +418,42 @@ START_TEST(d8_3_idle_credit_goes_back)
 }
 END_TEST
 
+/* Under pressure one run stays, charged: what goes round is not punched out and
+ * made anew. The ladder is asked all the same. */
+START_TEST(d8_3_a_run_goes_round_under_pressure)
+{
+	struct mem_acct a;
+	u32 unit;
+
+	lim.reserve = 16;
+	lim.mem[0] = 1;
+	lim.mem[1] = 2;
+	lim.mem[2] = 40;
+	ck_assert_int_eq(domain_set_limits(d, &lim), 0);
+	mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+	a.sndbuf = 1 << 20;
+	a.lock_bits = SNDBUF_LOCK;
+	unit = mem_alloc(&a, 256, MEM_SND, false);
+	ck_assert(domain_under_pressure(d));
+	for (int i = 0; i < 10; i++) {
+		mem_free(&a, unit, 256, MEM_SND);
+		ck_assert_int_eq(domain_allocated(d), 16);
+		ck_assert_int_eq(blocks(), 16);
+		unit = mem_alloc(&a, 256, MEM_SND, false);
+		ck_assert_int_eq(domain_allocated(d), 16);
+	}
+	ck_assert_uint_eq(mem_alloc(&a, 256, MEM_SND, false) != MEM_NONE, 1);
+	ck_assert_uint_eq(mem_alloc(&a, 256, MEM_SND, false), MEM_NONE);
+	ck_assert_int_eq(domain_allocated(d), 32);
+	mem_free(&a, unit, 256, MEM_SND);
+	arena_tick(ar, 5 * USEC_PER_SEC);
+	ck_assert_int_eq(domain_allocated(d), 16);
+	ck_assert_int_eq(blocks(), 16);
+	mem_acct_purge(&a);
+	mem_acct_fini(&a);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("arena");
@@ -438,6 +474,7 @@ int main(void)
 	tcase_add_test(t, small_files_only);
 	tcase_add_test(t, occupied_address);
 	tcase_add_test(t, d8_3_idle_credit_goes_back);
+	tcase_add_test(t, d8_3_a_run_goes_round_under_pressure);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -92,6 +92,54 @@ static s64 until_eagain(s64 len)
 	return sum;
 }
 
+/* Many of them, one after the other, each until it is refused; twice. What the
+ * domain holds then. */
+static s64 crowd(int n)
+{
+	struct mem_acct *all = calloc((size_t)n, sizeof(*all));
+
+	for (int i = 0; i < n; i++)
+		mem_acct_init(&all[i], w.ar, OWNER_SOCK0 + 100 + (u32)i, 1);
+	for (int turn = 0; turn < 2; turn++)
+		for (int i = 0; i < n; i++) {
+			a = all[i];
+			seg_len = a.wmem_queued % (goal + D) ? goal : -1;
+			while (send_bytes(100000) > 0)
+				;
+			all[i] = a;
+		}
+	free(all);
+	return domain_allocated(w.d);
+}
+
+enum { CROWD = 400 };
+
+static s64 bound_of_linux(void)		/* R2.12 */
+{
+	return 200 + CROWD * mem_pages(GOAL + D + SOCK_MIN_SNDBUF);
+}
+
+static s64 bound_of_ours(void)		/* D8.4; three pages a sock, one run */
+{
+	return 200 + (CROWD + 1) * 3 + RUN_PAGES_MAX;
+}
+
+START_TEST(t75_linux_rules_break_our_bound)
+{
+	arena_kernel_rules(w.ar, true);
+	ck_assert_int_gt(crowd(CROWD), bound_of_ours());
+	ck_assert_int_le(domain_allocated(w.d), bound_of_linux());
+}
+END_TEST
+
+START_TEST(t75_and_ours_do_not)
+{
+	goal = MSS;		/* D8.4.1 */
+	ck_assert_int_le(crowd(CROWD), bound_of_ours());
+	ck_assert_int_gt(domain_allocated(w.d), 200);
+}
+END_TEST
+
 static const s64 writes[] = { 1, 100, 1400, 4000 };
 
 START_TEST(t33_unlocked_above_high)
@@ -172,6 +220,8 @@ int main(void)
 	tcase_add_loop_test(t, t33_locked_above_high, 0, 4);
 	tcase_add_test(t, t33_with_d8_4);
 	tcase_add_loop_test(t, t16_where_the_minimum_ends, 0, 3);
+	tcase_add_test(t, t75_linux_rules_break_our_bound);
+	tcase_add_test(t, t75_and_ours_do_not);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

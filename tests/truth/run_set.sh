@@ -1,0 +1,239 @@
+#!/bin/bash
+# Limits that change while programs run, domains side by side, and who behaves
+# beside one that hoards.
+. "$(dirname "$0")/../lib.sh"
+[ -n "$PRELOAD" ] || skip "no library"
+MODES=rudp
+[ -x "$top_builddir/tests/truth/truth" ] || skip "tests/truth/truth is not built"
+swarm=$top_builddir/tests/truth/swarm
+truth=$top_builddir/tests/truth/truth
+need_python
+need_helper many
+enter "$@"
+
+set_limits() { "$rudpstat" -d "$RUDP_DOMAIN" --set "$@"; }
+
+# field DOMAIN NAME: of its memory.
+field()
+{
+	"$rudpstat" -j -d "$1" | "$python" -c '
+import json, sys
+print(json.load(sys.stdin)["domains"][0]["memory"][sys.argv[1]])' "$2"
+}
+
+# counted NAME
+counted()
+{
+	"$rudpstat" -j -d "$RUDP_DOMAIN" | "$python" -c '
+import json, sys
+print(json.load(sys.stdin)["domains"][0]["counters"][sys.argv[1]])' "$1"
+}
+
+# start N STALLED: a server and a client with so many connections.
+start()
+{
+	new_port
+	server server "$swarm" server "$port"
+	ready_log listening || return
+	servers=$pid
+	server client "$swarm" client "$port" 0 "$1" "$2"
+	clients=$pid
+}
+
+# The readers read, the writers end; every byte was right.
+end_well()
+{
+	kill -USR1 $servers $clients
+	wait $clients || { cat client.log server.log; return 1; }
+	pids=${pids/ $clients/}
+	stop_all
+}
+
+# The total does not grow any more: who can wait, waits.
+settled()
+{
+	local before=-1 now i
+
+	for ((i = 0; i < 200; i++)); do
+		now=$(field "$RUDP_DOMAIN" allocated)
+		[ "$now" != "$before" ] || return 0
+		before=$now
+		sleep 0.3
+	done
+	false
+}
+
+t7_refused()
+{
+	local v before
+
+	before=$(field "$RUDP_DOMAIN" high)
+	for v in "mem=3 2 1" "mem=0 1 2" "mem=1 2" "mem=x" "rmem=4095 8192 8192" "wmem=3 2 1"; do
+		not set_limits "$v" 2>err && equal "$(wc -l <err)" 1 || return
+	done
+	equal "$(field "$RUDP_DOMAIN" high)" "$before"
+}
+
+t72_raised()
+{
+	local before ms
+
+	settled || return
+	before=$(field "$RUDP_DOMAIN" allocated)
+	set_limits mem="4000 6000 8000" || return
+	ms=$("$truth" reaches "$RUDP_DOMAIN" $((before + 200))) || return
+	echo "$ms" >took
+	at_most "$ms" 1000	# 202 in theory, on a machine that does other things, too
+}
+
+t73_lowered()
+{
+	local before
+
+	settled || return
+	before=$(field "$RUDP_DOMAIN" allocated)
+	equal "$(field "$RUDP_DOMAIN" under_pressure)" False || return
+	set_limits mem="50 60 100" || return
+	equal "$(field "$RUDP_DOMAIN" under_pressure)" True &&
+		at_most "$(field "$RUDP_DOMAIN" allocated)" "$before"
+}
+
+# Two domains of one user: what happens in one is nothing to the other.
+t20_apart()
+{
+	local here=$RUDP_DOMAIN there=$RUDP_DOMAIN-b
+
+	RUDP_DOMAIN=$there RUDP_MEM="100 200 300" server idle "$swarm" server $((port + 1))
+	ready_log listening || return
+	equal "$(field "$there" high)" 300 || return
+	equal "$(field "$there" under_pressure)" False || return
+	equal "$(field "$here" under_pressure)" True || return
+	at_most "$(field "$there" allocated)" 40
+	stop "$pid"
+}
+
+live_limits()
+{
+	export RUDP_MEM="200 300 400"
+	start 60 60
+	"$truth" reaches "$RUDP_DOMAIN" 400 >/dev/null
+	check "T7: wrong limits are refused with one line, the old ones stay" t7_refused
+	check "T72: limits raised, those who wait go on" t72_raised
+	pass "after $(cat took) ms"
+	check "T73: limits lowered: pressure at once" t73_lowered
+	check "T20: another domain sees nothing of it" t20_apart
+	check "T73: and nothing is lost" end_well
+}
+
+# A non-blocking writer whose peer does not read, in a domain held above high.
+t36_no_spin()
+{
+	local wakes cpu
+
+	kill -USR1 $servers $clients
+	wait $clients || { cat client.log; return 1; }
+	pids=${pids/ $clients/}
+	cat client.log
+	wakes=$(sed -n 's/.*wakes \([0-9]*\).*/\1/p' client.log)
+	cpu=$(sed -n 's/.*cpu_ms \([0-9]*\).*/\1/p' client.log)
+	at_most "$wakes" 80 && at_most "$cpu" 200
+}
+
+no_spin()
+{
+	export RUDP_MEM="100 200 300"
+	mkfifo hoard
+	new_port
+	server server "$swarm" server "$port"
+	ready_log listening || return
+	servers=$pid
+	"$truth" hoard "$RUDP_DOMAIN" 1000 <hoard >hoard.log &
+	pids="$pids $!"
+	exec 8>hoard
+	"$truth" reaches "$RUDP_DOMAIN" 1000 >/dev/null
+	server client "$swarm" client "$port" 0 1 1
+	clients=$pid
+	sleep 3
+	exec 8>&-
+	check "T36: a writer that the domain refuses for 3 s does not spin" t36_no_spin
+	pass "$(cat client.log)"
+	stop_all
+	rm hoard
+}
+
+t95_finish()
+{
+	local i p clients=
+
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		run "$e2e_bin/many" client 127.0.0.1 "$many" 5 10 >many$i.log 2>&1 &
+		clients="$clients $!"
+	done
+	for p in $clients; do
+		wait "$p" || { cat many*.log; return 1; }
+	done
+}
+
+hoarder()
+{
+	export RUDP_MEM="1M 1536K 2M"
+	new_port
+	many=$port
+	server many "$e2e_bin/many" server "$many"
+	ready || return
+	start 300 300
+	"$truth" reaches "$RUDP_DOMAIN" 500 >/dev/null
+	check "T95: ten who behave finish beside 300 stalled connections" t95_finish
+	check "T95: and what was stalled is right" end_well
+}
+
+# Pressure is entered, and left when the readers drain.
+t70_episode()
+{
+	at_least "$(counted TCPMemoryPressures)" 1 &&
+		equal "$(field "$RUDP_DOMAIN" under_pressure)" True
+}
+
+t70_over()
+{
+	kill -USR1 $servers $clients
+	wait $clients || { cat client.log server.log; return 1; }
+	pids=${pids/ $clients/}
+	equal "$(field "$RUDP_DOMAIN" under_pressure)" False &&
+		at_least "$(counted TCPMemoryPressuresChrono)" 1
+}
+
+episode()
+{
+	export RUDP_MEM="2000 3000 5000"
+	start 250 250
+	"$truth" reaches "$RUDP_DOMAIN" 3001 >/dev/null
+	settled
+	check "T70: 250 stalled pairs: pressure" t70_episode
+	check "T70: the readers drain: it is over, and all is right" t70_over
+	stop_all
+}
+
+# The same bytes, whatever the limit.
+t107_same()
+{
+	local m
+
+	for m in "1G 1G 1G" "256K 384K 512K"; do
+		RUDP_DOMAIN=$RUDP_DOMAIN-${m%% *}
+		export RUDP_DOMAIN RUDP_MEM="$m"
+		new_port
+		server sender "$python" "$e2e_src/peer.py" stall-server "$port" 200000
+		ready_log listening || return
+		echo | run "$python" "$e2e_src/peer.py" stall-client "$port" 20 200000 >same.out ||
+			return
+		equal "$(tail -1 same.out)" "all right" || return
+		stop_all
+	done
+}
+
+same() { check "T107: limits of 1 GiB and of 512 KiB: the same bytes" t107_same; }
+
+[ "$private" = no ] || ip link set lo mtu 1500
+in_modes live_limits no_spin hoarder episode same
+finish
