@@ -27,3 +27,5 @@ check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_relay_SOURCES = %D%/relay.c tests/sim/link.c
 # objects of its own: the simulator's are made by libtool
 %C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
+check_PROGRAMS += %D%/ends
+%C%_ends_SOURCES = %D%/ends.c

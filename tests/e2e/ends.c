@@ -1,0 +1,184 @@
+/*
+ * ends.c - a program that writes and ends at once, in every way there is, and
+ * one that hears it.
+ *
+ *	ends hear PORT		says "listening"; for each line on standard input
+ *				takes a connection, reads it to its end and says
+ *				"BYTES end" or "BYTES reset"
+ *	ends say HOW PORT	connects, sends until nothing more is taken, says
+ *				how many bytes that were, and ends: return, exit,
+ *				_exit, quick_exit, syscall, exec, abort, TERM,
+ *				SEGV, KILL (after a second), raise-late (TERM then)
+ *	ends fork PORT		as say; a child holds the connection, its parent
+ *				ends at once, the child says 1000000 bytes more
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char chunk[65536];
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static struct sockaddr_in address(const char *port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+static void hear_one(int fd)
+{
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			if (chunk[i] != (char)((all + (size_t)i) % 251)) {
+				printf("wrong data at %zu\n", all + (size_t)i);
+				exit(1);
+			}
+		all += (size_t)n;
+	}
+	printf("%zu %s\n", all, n == 0 ? "end" : errno == ECONNRESET ? "reset" : "error");
+	fflush(stdout);
+	close(fd);
+}
+
+static int hear(const char *port)
+{
+	struct sockaddr_in sa = address(port);
+	int one = 1, lfd = socket(AF_INET, SOCK_STREAM, 0);
+	char line[16];
+
+	setsockopt(lfd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(lfd, (struct sockaddr *)&sa, sizeof(sa)) || listen(lfd, 16))
+		die("listen");
+	puts("listening");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		int fd = accept(lfd, NULL, NULL);
+
+		if (fd < 0)
+			die("accept");
+		hear_one(fd);
+	}
+	return 0;
+}
+
+static size_t said;
+
+static void fill(void)
+{
+	for (size_t i = 0; i < sizeof(chunk); i++)
+		chunk[i] = (char)((said + i) % 251);
+}
+
+/* Until it takes no more for a moment. */
+static void say_all(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	while (poll(&p, 1, 20) == 1) {
+		ssize_t n;
+
+		fill();
+		n = send(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN)
+			die("send");
+		said += n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void say_more(int fd, size_t more)
+{
+	for (size_t upto = said + more; said < upto;) {
+		ssize_t n;
+
+		fill();
+		n = write(fd, chunk, upto - said < sizeof(chunk) ? upto - said : sizeof(chunk));
+		if (n <= 0)
+			die("write");
+		said += (size_t)n;
+	}
+}
+
+static void report(void)
+{
+	printf("%zu\n", said);
+	fflush(stdout);
+}
+
+static void end(const char *how)
+{
+	int sig = !strcmp(how, "TERM") || !strcmp(how, "raise-late") ? SIGTERM :
+		  !strcmp(how, "SEGV") ? SIGSEGV : !strcmp(how, "KILL") ? SIGKILL : 0;
+
+	if (!strcmp(how, "exit"))
+		exit(0);
+	if (!strcmp(how, "_exit"))
+		_exit(0);
+	if (!strcmp(how, "quick_exit"))
+		quick_exit(0);
+	if (!strcmp(how, "syscall"))
+		syscall(SYS_exit_group, 0);
+	if (!strcmp(how, "exec"))
+		execl("/bin/true", "true", (char *)NULL);
+	if (!strcmp(how, "abort"))
+		abort();
+	if (!strcmp(how, "KILL") || !strcmp(how, "raise-late"))
+		poll(NULL, 0, 1000);
+	if (sig)
+		kill(getpid(), sig);
+}
+
+static int say(const char *how, const char *port)
+{
+	struct sockaddr_in sa = address(port);
+	int fd = socket(AF_INET, SOCK_STREAM | (!strcmp(how, "exec") ? SOCK_CLOEXEC : 0), 0);
+
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		die("connect");
+	if (!strcmp(how, "fork")) {
+		say_more(fd, 100000);
+		said += 1000000;
+		report();
+		said -= 1000000;
+		if (fork())
+			return 0;
+		fclose(stdout);
+		poll(NULL, 0, 300);
+		say_more(fd, 1000000);
+		return 0;
+	}
+	say_all(fd);
+	report();
+	end(how);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "hear"))
+		return hear(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "fork"))
+		return say("fork", argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "say"))
+		return say(argv[2], argv[3]);
+	fprintf(stderr, "usage: ends hear PORT | say HOW PORT | fork PORT\n");
+	return 2;
+}
