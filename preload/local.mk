@@ -31,7 +31,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	$(EV_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_librudp_la_LDFLAGS = $(AM_LDFLAGS) $(RUDP_DEFS) \
 	-module -avoid-version -shared \
-	-Wl,--version-script=$(srcdir)/%reldir%/librudp.map
+	-Wl,-e,caretaker_entry -Wl,--version-script=$(srcdir)/%reldir%/librudp.map
 %canon_reldir%_librudp_la_DEPENDENCIES = \
 	src/rt/librt.la src/core/libcore.la src/mem/libmem.la %reldir%/librudp.map
 EXTRA_DIST += %reldir%/librudp.map

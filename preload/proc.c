@@ -20,6 +20,7 @@ static void child_of_fork(void)
 		return;
 	atomic_store(&identity->pid, getpid());
 	fd_after_fork();
+	rt_forked();
 }
 
 void proc_init(void)
@@ -98,6 +99,14 @@ static void hand_over_stdio(void)
 		proc_hand_over(fd);
 }
 
+/* The event thread ends with the image. */
+static void before_exec(void)
+{
+	hand_over_stdio();
+	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
+		rt_leave(false);
+}
+
 int daemon(int nochdir, int noclose)
 {
 	int ret = LIBC(daemon)(nochdir, noclose);
@@ -109,37 +118,37 @@ int daemon(int nochdir, int noclose)
 
 int execve(const char *path, char *const argv[], char *const envp[])
 {
-	hand_over_stdio();
+	before_exec();
 	return LIBC(execve)(path, argv, envp);
 }
 
 int execv(const char *path, char *const argv[])
 {
-	hand_over_stdio();
+	before_exec();
 	return LIBC(execv)(path, argv);
 }
 
 int execvp(const char *file, char *const argv[])
 {
-	hand_over_stdio();
+	before_exec();
 	return LIBC(execvp)(file, argv);
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	hand_over_stdio();
+	before_exec();
 	return LIBC(execvpe)(file, argv, envp);
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	hand_over_stdio();
+	before_exec();
 	return LIBC(fexecve)(fd, argv, envp);
 }
 
 int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	hand_over_stdio();
+	before_exec();
 	return LIBC(execveat)(dirfd, path, argv, envp, flags);
 }
 
@@ -232,17 +241,36 @@ FILE *popen(const char *cmd, const char *mode)
 void _exit(int status)
 {
 	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
-		rt_exit();
+		rt_leave(true);
 	for (;;)
 		LIBC(_exit)(status);
 }
 
 void _Exit(int) ALIAS(_exit);
 
+/* These two end without destructors. A handler of SIGABRT may jump away. */
+void quick_exit(int status)
+{
+	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
+		rt_leave(true);
+	LIBC(quick_exit)(status);
+	for (;;)
+		;
+}
+
+void abort(void)
+{
+	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
+		rt_leave(false);
+	LIBC(abort)();
+	for (;;)
+		;
+}
+
 static __attribute__((destructor)) void at_exit(void)
 {
 	if (fd_active() && !proc_is_vfork_child())
-		rt_exit();
+		rt_leave(true);
 }
 
 /* ---- syscall() -------------------------------------------------------------------- */

@@ -54,6 +54,12 @@ int arena_create(struct arena **ret, struct domain *d);
  * other families' attaching needs them afterwards: mappings grow in place and
  * holes are punched through them. */
 void arena_fds(const struct arena *ar, int *ctl, int *buf);
+/* And the descriptor whose lock says that the family lives; -1: private. */
+int arena_hold_fd(const struct arena *ar);
+/* They are under these numbers now, in the table of whoever drives. */
+void arena_moved_fds(struct arena *ar, int ctl, int buf, int hold);
+/* Maps an arena by its three descriptors, as one of its family does. */
+int arena_attach_fds(struct arena **ret, struct domain *d, u32 row, int ctl, int buf, int hold);
 /* Tells everybody where they lie open now. */
 void arena_publish(struct arena *ar, pid_t pid, pid_t tid, int ctl_fd, int buf_fd);
 /* Maps another family's arena, row `row` of `d`, at its address. Read-only

@@ -133,7 +133,7 @@ static_assert(ARENA_BUF_OFF + (u64)ARENA_PAGES * PAGE_BYTES <= ARENA_STRIDE, "th
 struct arena_local {
 	_Atomic u32 pages, slots;
 	u32 readonly;
-	int ctl_fd, buf_fd;
+	int ctl_fd, buf_fd, hold_fd;
 	struct domain *domain;
 	struct domain_arena *row;
 	struct page_entry *table;

@@ -214,6 +214,7 @@ static struct arena_local *local_init(struct arena *ar, struct domain *d, u32 ro
 
 	l->ctl_fd = ctl;
 	l->buf_fd = buf;
+	l->hold_fd = -1;
 	l->domain = d;
 	l->row = &d->arenas[row];
 	l->slottab = (struct slot_entry *)(void *)(at + ARENA_SLOTTAB_OFF);
@@ -285,7 +286,7 @@ static void close_memfds(const struct memfds *m)
 }
 
 /* Claims a row whose addresses are free here. */
-static int claim_and_map(struct domain *d, const struct memfds *m)
+static int claim_and_map(struct domain *d, const struct memfds *m, int *ret_hold)
 {
 	int row = -1;
 
@@ -298,10 +299,11 @@ static int claim_and_map(struct domain *d, const struct memfds *m)
 			return row;
 		base = ARENA_BASE + (u64)row * ARENA_STRIDE;
 		err = map_first(base, m->ctl, m->buf, hold, false);
-		if (hold >= 0)
-			close(hold);
+		*ret_hold = hold;
 		if (!err)
 			return row;
+		if (hold >= 0)
+			close(hold);
 		domain_row_drop(d, (u32)row);
 		if (err != -EEXIST)
 			return err;
@@ -314,19 +316,19 @@ int arena_create(struct arena **ret, struct domain *d)
 	struct memfds m;
 	struct arena *ar;
 	u64 base;
-	int row, err;
+	int row, hold, err;
 
 	err = make_memfds(&m);
 	if (err)
 		return err;
-	row = claim_and_map(d, &m);
+	row = claim_and_map(d, &m, &hold);
 	if (row < 0) {
 		close_memfds(&m);
 		return row;
 	}
 	base = ARENA_BASE + (u64)row * ARENA_STRIDE;
 	ar = (struct arena *)(uintptr_t)base;
-	local_init(ar, d, (u32)row, m.ctl, m.buf);
+	local_init(ar, d, (u32)row, m.ctl, m.buf)->hold_fd = hold;
 	atomic_store(&ar->pages, PIECE_PAGES_MIN);
 	atomic_store(&ar->slots, PIECE_SLOTS_MIN);
 	ar->base = base;
@@ -347,6 +349,20 @@ void arena_fds(const struct arena *ar, int *ctl, int *buf)
 {
 	*ctl = arena_local(ar)->ctl_fd;
 	*buf = arena_local(ar)->buf_fd;
+}
+
+int arena_hold_fd(const struct arena *ar)
+{
+	return arena_local(ar)->hold_fd;
+}
+
+void arena_moved_fds(struct arena *ar, int ctl, int buf, int hold)
+{
+	struct arena_local *l = arena_local(ar);
+
+	l->ctl_fd = ctl;
+	l->buf_fd = buf;
+	l->hold_fd = hold;
 }
 
 void arena_publish(struct arena *ar, pid_t pid, pid_t tid, int ctl_fd, int buf_fd)
@@ -456,10 +472,39 @@ int arena_attach(struct arena **ret, struct domain *d, u32 row, bool readonly)
 	return 0;
 }
 
+/* Who has the descriptors was given them by one of the family. */
+int arena_attach_fds(struct arena **ret, struct domain *d, u32 row, int ctl, int buf, int hold)
+{
+	struct arena *ar;
+	u64 base;
+	int err;
+
+	if (row >= DOMAIN_ARENAS)
+		return -EINVAL;
+	base = ARENA_BASE + (u64)row * ARENA_STRIDE;
+	err = map_first(base, ctl, buf, hold, false);
+	if (err)
+		return err;
+	ar = (struct arena *)(uintptr_t)base;
+	if (check_head(ar, row, base)) {
+		unmap_all(base, PIECE_PAGES_MIN, PIECE_SLOTS_MIN);
+		return -EPROTO;
+	}
+	local_init(ar, d, row, ctl, buf)->hold_fd = hold;
+	if (!arena_sync(ar)) {
+		arena_detach(ar);
+		return -ENOMEM;
+	}
+	*ret = ar;
+	return 0;
+}
+
 void arena_detach(struct arena *ar)
 {
 	struct arena_local *l = arena_local(ar);
 
+	if (l->hold_fd >= 0)
+		close(l->hold_fd);
 	unmap_all((uintptr_t)ar, atomic_load(&l->pages), atomic_load(&l->slots));
 }
 

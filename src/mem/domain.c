@@ -160,6 +160,27 @@ out_close:
 	return err;
 }
 
+int domain_attach_fd(struct domain **ret, int fd)
+{
+	struct domain *d;
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size != sizeof(struct domain))
+		return -EPROTO;
+	err = map_object(&d, fd, PROT_READ | PROT_WRITE);
+	if (err)
+		return err;
+	if (memcmp(d->magic, DOMAIN_MAGIC, sizeof(d->magic)) || d->version != DOMAIN_VERSION) {
+		munmap(domain_local(d), MAP_LEN);
+		return -EPROTO;
+	}
+	*ret = d;
+	return 0;
+}
+
 static void default_limits(struct mem_limits *l)
 {
 	u64 bytes, pages = mem_available_pages(&bytes);
@@ -380,6 +401,7 @@ static void row_clear(struct domain_arena *row)
 	atomic_store(&row->ctl_fd, -1);
 	atomic_store(&row->buf_fd, -1);
 	atomic_store(&row->start_time, 0);
+	atomic_store(&row->hello, 0);
 	atomic_store(&row->tid, 0);
 	atomic_store(&row->credit, 0);
 	atomic_store(&row->pool, 0);

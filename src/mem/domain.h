@@ -51,6 +51,7 @@ struct domain_arena {
 	_Atomic s32 pid;	/* whose event thread holds the memfds ... */
 	_Atomic s32 tid;
 	_Atomic s32 ctl_fd, buf_fd;	/* ... under these numbers; -1: not yet */
+	_Atomic u64 hello;	/* abstract name of the driver, "rudp-%016llx"; 0: none */
 	_Atomic u64 start_time;	/* of pid, from /proc: tells a reused pid */
 	_Atomic u64 base;	/* address, the same for every process */
 	_Atomic s64 charged;	/* pages charged to the domain by this arena,
@@ -115,6 +116,9 @@ struct domain *domain_private(const struct mem_limits *want);
 void domain_detach(struct domain *d);
 /* Read-only, never made: for rudpstat. */
 int domain_open(struct domain **ret, const char *name);
+/* The same by the object's descriptor, which another process of the family gave.
+ * Keeps it. */
+int domain_attach_fd(struct domain **ret, int fd);
 /* The object's descriptor, in the table of the thread that attached (-1:
  * private). Reaping needs it: whoever moves it to another table says where it
  * is now, in that table. */

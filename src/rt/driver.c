@@ -145,6 +145,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	tw = twtab_expire(drv.tw, drv.now);
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
 	port_tick();
+	care_tick();
 	if (++idle_ticks >= IDLE_TICKS && !tw && !domain_under_pressure(drv.dom))
 		ev_timer_stop(loop, t);
 }
@@ -203,6 +204,17 @@ static void keep_only(const int *ours, int n)
 	sys_call6(SYS_close_range, from, ~0u, 0, 0, 0, 0);
 }
 
+/* Who drives the family, and where it is met. */
+void driver_publish(void)
+{
+	int ctl, buf;
+
+	arena_fds(drv.ar, &ctl, &buf);
+	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
+	drv.shm->nonce = drv.nonce;
+	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].hello, drv.hello_id);
+}
+
 static int own_table(void)
 {
 	int ctl, buf, dom = domain_fd(drv.dom);
@@ -210,13 +222,13 @@ static int own_table(void)
 	if (sys_call6(SYS_unshare, 0x400 /* CLONE_FILES */, 0, 0, 0, 0, 0) < 0)
 		return -EINVAL;
 	arena_fds(drv.ar, &ctl, &buf);
-	keep_only((int[]){ drv.hello_fd, drv.wake_fd, drv.wait_epfd, drv.kick_fd, ctl, buf,
-			   dom }, 7);
-	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
+	keep_only((int[]){ drv.hello_fd, drv.wake_fd, drv.wait_epfd, drv.kick_fd, drv.alive_fd, ctl,
+			   buf, dom, arena_hold_fd(drv.ar) }, 9);
+	driver_publish();
 	return 0;
 }
 
-static int build_loop(void)
+int driver_loop(void)
 {
 	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	drv.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
@@ -248,7 +260,7 @@ void *driver_thread(void *arg)
 
 	rt_bypass = 1;
 	prctl(PR_SET_NAME, "rudp");
-	if (own_table() < 0 || build_loop() < 0) {
+	if (own_table() < 0 || driver_loop() < 0) {
 		atomic_store(started, 2);
 		sys_futex_wake(started, INT32_MAX);
 		return NULL;

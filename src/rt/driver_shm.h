@@ -15,6 +15,8 @@ struct driver_shm {
 	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
 	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
 	_Atomic u64 next_wake;		/* when it wakes by itself */
+	_Atomic u32 forked;		/* the family has had children */
+	u64 nonce;			/* what a process says that joins */
 	pthread_mutex_t pool_lock;	/* robust */
 	struct rxbuf rx[DRIVER_RXBUFS];
 	_Atomic u64 kill;		/* rudpstat: reset this one: index | gen << 32 */

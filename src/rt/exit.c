@@ -1,10 +1,12 @@
 /*
  * exit.c - the program ends, its connections do not. What is unsent,
- * unacknowledged or unfinished goes on being driven by a caretaker: the event
- * thread forks, and the child, which has the event thread's descriptors and
- * none of the program's, runs the loop until nothing is left. The program's
- * own descriptors close with it, so the caretaker sees the mirrors hang up as
- * the driver would have.
+ * unacknowledged or unfinished goes on being driven by a caretaker (care.h),
+ * which is given what it has not yet. The program's own descriptors close with
+ * it, so the caretaker sees the mirrors hang up as the driver would have.
+ *
+ * Where no program can be started (no loader in reach, no shared memory), the
+ * event thread forks at exit, and its child, which has its descriptors and none
+ * of the program's, goes on with the loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,11 +17,12 @@
 #include "rt/sys.h"
 
 static _Atomic u32 exit_asked;		/* 1: asked, 2: done */
+static bool leaving;			/* for good: it is no exec */
 
 /* What this process held of the arena without a sock goes back. */
 static void leave(void)
 {
-	pthread_mutex_lock(&drv.shm->pool_lock);
+	pool_lock();
 	for (unsigned i = 0; i < DRIVER_RXBUFS; i++) {
 		struct rxbuf *rb = &drv.shm->rx[i];
 
@@ -35,19 +38,23 @@ static void leave(void)
 
 static void become_caretaker(void)
 {
-	int ctl, buf;
-
 	drv.caretaker = true;
+	drv.alone = true;
 	ev_loop_fork(drv.loop);
 	pump_forked();
 	setsid();
 	if (chdir("/") < 0)
 		errno = 0;
 	prctl(PR_SET_NAME, "rudp-caretaker");
-	arena_fds(drv.ar, &ctl, &buf);
-	arena_publish(drv.ar, getpid(), (pid_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0), ctl, buf);
+	driver_publish();
 	/* Nobody's threads are here but this one. */
 	atomic_store(&drv.shm->sleeping, 0);
+}
+
+/* Children of the program may want a driver later. */
+static bool needed(void)
+{
+	return drv.nknown || atomic_load(&drv.shm->forked);
 }
 
 /* In the event thread. Returns in the caretaker alone, or when there is
@@ -58,7 +65,7 @@ void exit_if_asked(void)
 
 	if (atomic_load(&exit_asked) != 1)
 		return;
-	if (drv.nknown) {
+	if (needed() && !care_all() && drv.nknown && leaving) {
 		pid = fork();
 		if (pid == 0) {
 			atomic_store(&exit_asked, 0);
@@ -68,7 +75,7 @@ void exit_if_asked(void)
 		/* The loop's descriptors are the child's now: touch nothing. */
 		drv.handed_over = pid > 0;
 	}
-	if (!drv.handed_over)
+	if (!needed())
 		leave();
 	atomic_store(&exit_asked, 2);
 	sys_futex_wake(&exit_asked, INT32_MAX);
@@ -79,21 +86,27 @@ void exit_if_asked(void)
 /* The caretaker's end: the last connection is gone. */
 void exit_if_idle(void)
 {
-	if (!drv.caretaker || drv.nknown)
+	if (!drv.caretaker || !drv.alone || drv.nknown)
 		return;
 	leave();
 	sys_call6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
-void rt_exit(void)
+/* The event thread is asked once; others who end meanwhile wait as well. It
+ * drives on: an exec may fail. */
+void rt_leave(bool exits)
 {
 	u32 none = 0;
+	bool first;
 
 	if (!rt_running() || rt_bypass || drv.pid != getpid())
 		return;		/* a forked child's parent drives */
-	if (!atomic_compare_exchange_strong(&exit_asked, &none, 1))
-		return;
+	first = atomic_compare_exchange_strong(&exit_asked, &none, 1);
+	if (first)
+		leaving = exits;
 	driver_wake();
 	while (atomic_load(&exit_asked) == 1)
 		sys_futex_wait(&exit_asked, 1, NULL);
+	if (first)
+		atomic_store(&exit_asked, 0);
 }

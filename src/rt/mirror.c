@@ -104,10 +104,11 @@ int mirror_again(struct sock *sk)
 	return ret;
 }
 
-static void watch_hup(struct sock *sk, int fd)
+void mirror_watch(struct sock *sk, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLET };
 
+	care_new(sk);
 	ev.data.u64 = (u64)atomic_load(&sk->gen) << 32 | sk->index;
 	sys_call6(SYS_epoll_ctl, drv.hup_epfd, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
 }
@@ -123,7 +124,7 @@ int mirror_make(struct sock *sk)
 	sys_send(sv[1], "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sk->m = (struct mirror){ .paired = true };
 	sk->owner_fd = sv[0];
-	watch_hup(sk, sv[0]);
+	mirror_watch(sk, sv[0]);
 	return sv[1];
 }
 
@@ -150,7 +151,7 @@ static bool adopt(int fd, const struct hello *h, int udp)
 	sk->owner_fd = fd;
 	sk->port.drv_fd = udp;
 	life_adopt(sk);
-	watch_hup(sk, fd);
+	mirror_watch(sk, fd);
 	if (sock_note_trylock(sk, h->gen, PEND_SETTLE))
 		sock_unlock(sk, -1);
 	return true;
@@ -165,10 +166,11 @@ static bool adopt_again(int fd, const struct hello *h)
 	    !atomic_load(&sk->relay_moving))
 		return false;
 	relay_stop(sk);
+	care_forget(sk, CARE_OWNER);
 	if (sk->owner_fd >= 0)
 		sys_close(sk->owner_fd);
 	sk->owner_fd = fd;
-	watch_hup(sk, fd);
+	mirror_watch(sk, fd);
 	atomic_store(&sk->relay_moving, false);
 	if (sock_note_trylock(sk, h->gen, PEND_SETTLE))
 		sock_unlock(sk, -1);
@@ -338,11 +340,12 @@ static void fail(struct sock *sk)
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &sv[1], sizeof(int));
 	if (sys_sendmsg(sk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
 		sk->tomb_fd = sv[0];
-		watch_hup(sk, sv[0]);
+		mirror_watch(sk, sv[0]);
 	} else {
 		sys_close(sv[0]);
 	}
 	sys_close(sv[1]);
+	care_forget(sk, CARE_OWNER);
 	sys_close(sk->owner_fd);
 	sk->owner_fd = -1;
 	sk->m.err = true;
@@ -385,6 +388,8 @@ void mirror_sync(struct sock *sk)
 void mirror_drop(struct sock *sk)
 {
 	relay_stop(sk);
+	care_forget(sk, CARE_OWNER);
+	care_forget(sk, CARE_TOMB);
 	if (sk->owner_fd >= 0)
 		sys_close(sk->owner_fd);
 	if (sk->tomb_fd >= 0)

@@ -14,6 +14,7 @@
 #ifndef RUDP_RT_RT_H
 #define RUDP_RT_RT_H
 
+#include <errno.h>
 #include <ev.h>
 #include "mem/arena.h"
 #include "mem/domain.h"
@@ -52,10 +53,12 @@ struct driver {
 	struct driver_shm *shm;
 	int wake_app;			/* eventfd in the program's table */
 	int wait_app, kick_app;		/* pump.h; in the program's table */
+	int alive_app;			/* held open there: its end is the family's */
 	pid_t pid;			/* whose event thread it is */
 	char name[28];			/* abstract address of `hello_fd` */
 	unsigned name_len;
 	u64 nonce;
+	u64 hello_id;			/* the number in the name */
 
 	/* the event thread's */
 	struct ev_loop *loop;
@@ -63,7 +66,7 @@ struct driver {
 	ev_prepare prepare;
 	ev_check check;
 	ev_timer tick;
-	int wake_fd, hello_fd, hup_epfd, ports_epfd, wait_epfd, kick_fd, probe4, probe6;
+	int wake_fd, hello_fd, alive_fd, hup_epfd, ports_epfd, wait_epfd, kick_fd, probe4, probe6;
 	struct idmap *by_id, *by_peer;	/* rx_lock */
 	struct twtab *tw;
 	struct sock_timer **timers;	/* by sock index */
@@ -76,7 +79,8 @@ struct driver {
 	unsigned ntouched;
 	u32 blocked[256];		/* socks whose UDP socket was full */
 	unsigned nblocked;
-	bool caretaker;			/* the program is gone */
+	bool caretaker;			/* the process that drove is gone */
+	bool alone;			/* and all others of the family */
 	bool handed_over;		/* this process has a caretaker: hands off */
 	usec_t now;
 };
@@ -92,6 +96,9 @@ void driver_wake(void);			/* any thread */
 bool driver_attention(struct sock *sk);	/* lock held: on the list; true: wake it after unlock */
 void *driver_thread(void *arg);
 void driver_tx_wait(struct sock *sk);	/* driver: go on when the port takes more */
+int driver_loop(void);			/* driver: what it watches */
+void driver_publish(void);		/* driver: where others find it */
+void rt_set_hello(u64 id);
 void driver_busy(void);			/* driver: tick for a while */
 u64 rt_random(void);
 int rt_fd_high(int fd);			/* moves to the top of the range; new number */
@@ -106,6 +113,7 @@ struct rt_env {
 	bool has_limits;
 	struct mem_limits limits;
 	u8 cc_id;
+	bool caretaker;		/* a standing one */
 };
 
 /* ---- UDP (udp.c) ----------------------------------------------------------- */
@@ -137,6 +145,14 @@ void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
 int port_open(const struct sock *sk, int udp_fd);	/* receives from now on */
 void port_split(struct sock *owner);	/* driver: its connections get sockets of their own */
 
+/* The pool's lock; its account is the truth whoever died in it (pages that no
+ * buffer names are found when a driver is followed by another). */
+static inline void pool_lock(void)
+{
+	if (pthread_mutex_lock(&drv.shm->pool_lock) == EOWNERDEAD)
+		pthread_mutex_consistent(&drv.shm->pool_lock);
+}
+
 /* ---- packets to socks (rx.c, listen.c) -------------------------------------- */
 
 /* rx_lock held, from one rx_batch_begin() to its end. */
@@ -161,6 +177,7 @@ int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
 int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
+void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is gone */
 void mirror_hello(void);			/* driver: pairs that connect */
 void mirror_plug(struct sock *sk, int fd);
 void mirror_drain(struct sock *sk, int fd, u32 keep);
@@ -199,6 +216,16 @@ void relay_stop(struct sock *sk);
 void exit_if_asked(void);		/* driver */
 void exit_if_idle(void);
 bool rt_running(void);			/* this process has an event thread */
+
+/* ---- care.c: the standing caretaker, as the driver sees it ------------------------------ */
+
+enum care_what { CARE_OWNER, CARE_TOMB, CARE_PORT, CARE_KINDS };
+
+void care_prepare(void);		/* before the event thread starts */
+void care_new(const struct sock *sk);	/* driver: it has a descriptor that is worth passing */
+void care_forget(const struct sock *sk, enum care_what what);	/* driver: before it closes it */
+void care_tick(void);			/* driver: passes what has lived for a moment */
+bool care_all(void);			/* driver: everything, now; false: there is no caretaker */
 
 /* ---- idmap.c ------------------------------------------------------------------------- */
 

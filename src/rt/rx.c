@@ -53,7 +53,7 @@ static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, b
 		p.page = rb->unit / PAGE_UNITS;
 		p.npages = DIV_ROUND_UP(len, PAGE_BYTES);
 		pool = true;
-		pthread_mutex_lock(&drv.shm->pool_lock);
+		pool_lock();
 	}
 	conn_input(c, &p, now);
 	if (pool) {

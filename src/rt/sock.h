@@ -156,8 +156,10 @@ extern TLS_IE int rt_bypass;
 bool rt_fd_protected(int fd);
 /* Clears the way for the program's own use of number fd (dup2): ours moves. */
 int rt_fd_move(int fd);
-/* At exit: what is unsent or unfinished goes on being driven. */
-void rt_exit(void);
+/* Before an exit, or an exec: what is unsent or unfinished goes on being driven. */
+void rt_leave(bool exits);
+/* In a child just forked. */
+void rt_forked(void);
 
 /* ---- calls ---------------------------------------------------------------- */
 

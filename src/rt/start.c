@@ -19,7 +19,7 @@
 #include "rt/sys.h"
 
 TLS_IE int rt_bypass;
-struct driver drv = { .wake_app = -1, .wait_app = -1, .kick_app = -1 };
+struct driver drv = { .wake_app = -1, .wait_app = -1, .kick_app = -1, .alive_app = -1 };
 
 static struct rt_env env = { .domain = "default" };
 static bool env_read;
@@ -93,7 +93,7 @@ static void read_domain(struct rt_env *e)
 
 void rt_init_env(void)
 {
-	const char *cc = getenv("RUDP_CONGESTION");
+	const char *cc = getenv("RUDP_CONGESTION"), *care = getenv("RUDP_CARETAKER");
 	int id;
 
 	if (env_read)
@@ -106,6 +106,9 @@ void rt_init_env(void)
 			bad_env("RUDP_CONGESTION", cc, "accepted are cubic and reno");
 		env.cc_id = (u8)id;
 	}
+	if (care && strcmp(care, "on") && strcmp(care, "off"))
+		bad_env("RUDP_CARETAKER", care, "accepted are on and off");
+	env.caretaker = !care || !strcmp(care, "on");
 	env_read = true;
 }
 
@@ -180,6 +183,8 @@ int rt_fd_move(int fd)
 		drv.wait_app = high;
 	if (fd == drv.kick_app)
 		drv.kick_app = high;
+	if (fd == drv.alive_app)
+		drv.alive_app = high;
 	for (u32 i = 0; i < LOCAL_CHUNKS && atomic_load(&locals[i]); i++)
 		for (u32 j = 0; j < LOCAL_CHUNK; j++) {
 			s32 want = fd + 1;
@@ -290,6 +295,13 @@ struct sock *rt_sock(u32 index)
 	return index ? arena_slot(drv.ar, index) : NULL;
 }
 
+void rt_set_hello(u64 id)
+{
+	drv.hello_id = id;
+	drv.name_len = (unsigned)snprintf(drv.name + 1, sizeof(drv.name) - 1, "rudp-%016llx",
+					  (unsigned long long)id) + 1;
+}
+
 /* The listener that app ends connect to, under a name nobody can guess. */
 static int open_hello(void)
 {
@@ -300,8 +312,7 @@ static int open_hello(void)
 	if (fd < 0)
 		return fd;
 	drv.nonce = rt_random();
-	drv.name_len = (unsigned)snprintf(drv.name + 1, sizeof(drv.name) - 1, "rudp-%016llx",
-					  (unsigned long long)rt_random()) + 1;
+	rt_set_hello(rt_random());
 	memcpy(sa.sun_path, drv.name, drv.name_len);
 	ret = sys_bind(fd, &sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + drv.name_len));
 	if (!ret)
@@ -318,7 +329,7 @@ static int launch(void)
 	pthread_attr_t attr;
 	sigset_t all, old;
 	pthread_t thread;
-	int ret, wake, ctl, buf, dom = domain_fd(drv.dom);
+	int ret, wake, alive[2], ctl, buf, hold = arena_hold_fd(drv.ar), dom = domain_fd(drv.dom);
 
 	drv.hello_fd = open_hello();
 	if (drv.hello_fd < 0)
@@ -330,7 +341,16 @@ static int launch(void)
 		sys_close(drv.hello_fd);
 		return wake;
 	}
+	ret = (int)sys_call6(SYS_pipe2, (long)alive, O_CLOEXEC, 0, 0, 0, 0);
+	if (ret < 0) {
+		sys_close(drv.hello_fd);
+		sys_close(wake);
+		return ret;
+	}
 	drv.wake_fd = drv.wake_app = rt_fd_high(wake);
+	drv.alive_fd = alive[0];
+	drv.alive_app = rt_fd_high(alive[1]);
+	care_prepare();
 	ret = pump_create();
 	if (ret < 0)
 		goto out_close;
@@ -353,6 +373,7 @@ static int launch(void)
 	while (!atomic_load(&started))
 		sys_futex_wait((_Atomic u32 *)&started, 0, NULL);
 	sys_close(drv.hello_fd);
+	sys_close(drv.alive_fd);
 	if (atomic_load(&started) == 2) {
 		atomic_store(&started, 0);
 		return -ENOMEM;
@@ -360,13 +381,23 @@ static int launch(void)
 	arena_fds(drv.ar, &ctl, &buf);
 	sys_close(ctl);
 	sys_close(buf);
+	if (hold >= 0)
+		sys_close(hold);
 	if (dom >= 0)
 		sys_close(dom);
 	return 0;
 out_close:
 	sys_close(drv.hello_fd);
+	sys_close(drv.alive_fd);
 	rt_fd_forget(drv.wake_app);
+	rt_fd_forget(drv.alive_app);
 	return ret;
+}
+
+void rt_forked(void)
+{
+	if (drv.shm)
+		atomic_store(&drv.shm->forked, 1);
 }
 
 bool rt_running(void)

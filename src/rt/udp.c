@@ -263,7 +263,7 @@ static unsigned fill_buffers(struct rxbuf **out)
 	unsigned want = clamp(arena_pool_target(drv.ar) / RUN_PAGES_MAX, 1u, (unsigned)RX_BATCH_BUFS);
 	unsigned n = 0;
 
-	pthread_mutex_lock(&drv.shm->pool_lock);
+	pool_lock();
 	for (unsigned i = 0; i < DRIVER_RXBUFS && n < want; i++) {
 		struct rxbuf *rb = &drv.shm->rx[i];
 
@@ -436,6 +436,7 @@ void port_watch_start(struct sock *sk)
 	if (!pw)
 		return;
 	pw->index = sk->index;
+	care_new(sk);
 	ev_init(&pw->wr, NULL);
 	pump_lock();
 	drv.ports[sk->index] = pw;
@@ -455,6 +456,7 @@ void port_watch_stop(struct sock *sk)
 		pump_unlock();
 		free(pw);
 	}
+	care_forget(sk, CARE_PORT);
 	if (sk->port.drv_fd >= 0)
 		sys_close(sk->port.drv_fd);
 	sk->port.drv_fd = -1;

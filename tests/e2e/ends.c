@@ -7,8 +7,8 @@
  *				"BYTES end" or "BYTES reset"
  *	ends say HOW PORT	connects, sends until nothing more is taken, says
  *				how many bytes that were, and ends: return, exit,
- *				_exit, quick_exit, syscall, exec, abort, TERM,
- *				SEGV, KILL (after a second), raise-late (TERM then)
+ *				_exit, quick_exit, syscall, exec, abort; or, half
+ *				a second later, by TERM, SEGV, KILL
  *	ends fork PORT		as say; a child holds the connection, its parent
  *				ends at once, the child says 1000000 bytes more
  */
@@ -124,7 +124,7 @@ static void report(void)
 
 static void end(const char *how)
 {
-	int sig = !strcmp(how, "TERM") || !strcmp(how, "raise-late") ? SIGTERM :
+	int sig = !strcmp(how, "TERM") ? SIGTERM :
 		  !strcmp(how, "SEGV") ? SIGSEGV : !strcmp(how, "KILL") ? SIGKILL : 0;
 
 	if (!strcmp(how, "exit"))
@@ -139,10 +139,10 @@ static void end(const char *how)
 		execl("/bin/true", "true", (char *)NULL);
 	if (!strcmp(how, "abort"))
 		abort();
-	if (!strcmp(how, "KILL") || !strcmp(how, "raise-late"))
-		poll(NULL, 0, 1000);
-	if (sig)
+	if (sig) {
+		poll(NULL, 0, 500);
 		kill(getpid(), sig);
+	}
 }
 
 static int say(const char *how, const char *port)

@@ -49,7 +49,7 @@ tests()
 	pids="$pids $pid"
 	exec 9>go
 	ready_log listening || return
-	for how in return exit _exit quick_exit syscall exec abort TERM SEGV raise-late KILL; do
+	for how in return exit _exit quick_exit syscall exec abort TERM SEGV KILL; do
 		check "ends by $how" one $((n += 1)) say "$how"
 	done
 	check "its child goes on" one $((n += 1)) fork

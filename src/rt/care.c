@@ -1,0 +1,329 @@
+/*
+ * care.c - the driver's side of its standing caretaker: started when a sock
+ * has lived from one tick to the next, given copies of descriptors in batches
+ * at ticks, told at once when one is closed (a copy would keep a port bound,
+ * or an error from being shown).
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "rt/care.h"
+#include "rt/sys.h"
+
+enum { ENV_MAX = 48, TRIES = 3, LINGER_MS = 2000 };
+
+struct young { u32 index, gen; };
+struct passed { u32 gen[CARE_KINDS]; };		/* gen + 1; 0: not passed */
+
+static struct {
+	int chan;
+	pid_t pid;
+	unsigned failures;
+	struct passed *passed;		/* by sock index */
+	u32 npassed;
+	struct young *young;		/* may have something to pass */
+	unsigned nyoung, cap;
+	unsigned ripe;			/* the first ones: since the tick before */
+	char loader[CARE_PATH], library[CARE_PATH];
+	char *env[ENV_MAX + 1];
+} care = { .chan = -1 };
+
+/* ---- where we are ------------------------------------------------------------------ */
+
+static void keep_environment(void)
+{
+	static const char *const ours[] = { "RUDP_", "LD_LIBRARY_PATH=", "ASAN_", "TSAN_", "UBSAN_" };
+	unsigned n = 0;
+
+	for (char **e = environ; e && *e && n < ENV_MAX; e++)
+		for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
+			if (!strncmp(*e, ours[i], strlen(ours[i])))
+				care.env[n++] = strdup(*e);
+}
+
+void care_paths(const char *loader, const char *library)
+{
+	char real[PATH_MAX];
+
+	if (strlen(loader) < CARE_PATH)
+		strcpy(care.loader, loader);
+	if (library[0] != '/' && realpath(library, real))
+		library = real;
+	if (library[0] == '/' && strlen(library) < CARE_PATH)
+		strcpy(care.library, library);
+}
+
+void care_prepare(void)
+{
+	void *in_loader = dlsym(RTLD_DEFAULT, "__tls_get_addr");
+	Dl_info loader, library;
+
+	if (care.library[0])
+		return;
+	keep_environment();
+	if (in_loader && dladdr(in_loader, &loader) && dladdr((void *)care_prepare, &library))
+		care_paths(loader.dli_fname, library.dli_fname);
+}
+
+/* ---- starting it --------------------------------------------------------------------- */
+
+struct launch {
+	char *argv[3];
+	int chan;
+};
+
+/* In our memory, with a table of its own: nothing but system calls. */
+static int child(void *arg)
+{
+	struct launch *l = arg;
+
+	if (l->chan == CARE_CHANNEL)
+		sys_fcntl(l->chan, F_SETFD, 0);
+	else
+		sys_call6(SYS_dup3, l->chan, CARE_CHANNEL, 0, 0, 0, 0);
+	sys_call6(SYS_execve, (long)care.loader, (long)l->argv, (long)care.env, 0, 0, 0);
+	sys_call6(SYS_exit, 127, 0, 0, 0, 0, 0);
+	return 0;
+}
+
+void care_msg_init(struct care_msg *cm, void *data, size_t len, const int *fds, unsigned n)
+{
+	cm->iov = (struct iovec){ data, len };
+	cm->m = (struct msghdr){ .msg_iov = &cm->iov, .msg_iovlen = 1 };
+	if (!n)
+		return;
+	cm->m.msg_control = cm->ctl;
+	cm->m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	CMSG_FIRSTHDR(&cm->m)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&cm->m)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&cm->m)->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&cm->m)), fds, n * sizeof(int));
+}
+
+static bool introduce(void)
+{
+	struct care_init in = { .row = arena_row(drv.ar), .nonce = drv.nonce,
+				.hello_id = drv.hello_id };
+	int fds[CARE_FDS] = { [CARE_DOMAIN] = domain_fd(drv.dom), [CARE_WAKE] = drv.wake_fd,
+			      [CARE_HOLD] = arena_hold_fd(drv.ar), [CARE_ALIVE] = drv.alive_fd,
+			      [CARE_HELLO] = drv.hello_fd };
+	struct care_msg cm;
+
+	arena_fds(drv.ar, &fds[CARE_CTL], &fds[CARE_BUF]);
+	memcpy(in.loader, care.loader, CARE_PATH);
+	memcpy(in.library, care.library, CARE_PATH);
+	care_msg_init(&cm, &in, sizeof(in), fds, CARE_FDS);
+	return sys_sendmsg(care.chan, &cm.m, MSG_NOSIGNAL) == sizeof(in);
+}
+
+/* It is our own child, that no wait() of the program's sees: it has no exit
+ * signal. */
+static void bury(void)
+{
+	sys_call6(SYS_kill, care.pid, SIGKILL, 0, 0, 0, 0);
+	sys_call6(SYS_wait4, care.pid, 0, (long)(u32)__WALL, 0, 0, 0);
+	sys_close(care.chan);
+	care.chan = -1;
+	memset(care.passed, 0, care.npassed * sizeof(*care.passed));
+	care.failures++;
+}
+
+static void know_all(void)
+{
+	care.nyoung = 0;
+	for (u32 i = 1; i < drv.ntables; i++) {
+		const struct sock *sk = rt_sock(i);
+
+		if (sk && sk->known)
+			care_new(sk);
+	}
+	care.ripe = care.nyoung;
+}
+
+static bool start(void)
+{
+	static _Alignas(16) char stack[16384];
+	char name[] = "rudp-caretaker";
+	struct launch l = { .argv = { name, care.library, NULL } };
+	int sv[2];
+
+	if (care.failures >= TRIES || !care.library[0] || domain_fd(drv.dom) < 0 ||
+	    sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+		return false;
+	l.chan = sv[1];
+	care.pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, &l);
+	sys_close(sv[1]);
+	care.chan = sv[0];
+	if (care.pid < 0) {
+		sys_close(sv[0]);
+		care.chan = -1;
+		care.failures++;
+		return false;
+	}
+	if (!introduce()) {
+		bury();
+		return false;
+	}
+	know_all();
+	return true;
+}
+
+/* ---- what it is passed --------------------------------------------------------------------- */
+
+static struct passed *entry(u32 index)
+{
+	u32 want = max(index + 1, care.npassed * 2);
+	struct passed *p;
+
+	if (index < care.npassed)
+		return &care.passed[index];
+	p = realloc(care.passed, want * sizeof(*p));
+	if (!p)
+		return NULL;
+	memset(p + care.npassed, 0, (want - care.npassed) * sizeof(*p));
+	care.passed = p;
+	care.npassed = want;
+	return &p[index];
+}
+
+void care_new(const struct sock *sk)
+{
+	if (!rt_env()->caretaker)
+		return;
+	if (care.nyoung == care.cap) {
+		unsigned cap = max(care.cap * 2, 64u);
+		struct young *y = realloc(care.young, cap * sizeof(*y));
+
+		if (!y)
+			return;
+		care.young = y;
+		care.cap = cap;
+	}
+	care.young[care.nyoung++] = (struct young){ sk->index, atomic_load(&sk->gen) };
+}
+
+struct batch {
+	struct care_rec rec[CARE_BATCH];
+	int fds[CARE_BATCH];
+	unsigned n;
+};
+
+/* False: the channel is full for now. */
+static bool flush(struct batch *b)
+{
+	struct care_msg cm;
+	ssize_t ret;
+
+	if (!b->n)
+		return true;
+	care_msg_init(&cm, b->rec, b->n * sizeof(b->rec[0]), b->fds, b->n);
+	ret = sys_sendmsg(care.chan, &cm.m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (unsigned i = 0; ret < 0 && i < b->n; i++)
+		entry(b->rec[i].index)->gen[b->rec[i].what] = 0;
+	b->n = 0;
+	return ret >= 0;
+}
+
+static bool add(struct batch *b, const struct sock *sk)
+{
+	int fds[CARE_KINDS] = {
+		[CARE_OWNER] = sk->owner_fd, [CARE_TOMB] = sk->tomb_fd,
+		[CARE_PORT] = sk->port_index == sk->index ? sk->port.drv_fd : -1,
+	};
+	u32 gen = atomic_load(&sk->gen);
+	struct passed *p = entry(sk->index);
+
+	if (b->n + CARE_KINDS > CARE_BATCH && !flush(b))
+		return false;
+	for (unsigned k = 0; p && k < CARE_KINDS; k++) {
+		if (fds[k] < 0 || p->gen[k] == gen + 1)
+			continue;
+		p->gen[k] = gen + 1;
+		b->fds[b->n] = fds[k];
+		b->rec[b->n++] = (struct care_rec){ sk->index, gen, (u16)k, 0 };
+	}
+	return true;
+}
+
+/* Passes the ripe ones. What the channel does not take waits for the next
+ * tick. */
+static bool pass(void)
+{
+	struct batch b = { .n = 0 };
+	unsigned i, sent = 0;
+
+	for (i = 0; i < care.ripe; i++) {
+		const struct sock *sk = rt_sock(care.young[i].index);
+
+		if (!sk || atomic_load(&sk->gen) != care.young[i].gen ||
+		    atomic_load(&sk->kind) == SK_FREE)
+			continue;
+		if (!add(&b, sk))
+			break;
+		if (!b.n)
+			sent = i;
+	}
+	if (i == care.ripe && flush(&b))
+		sent = i;
+	memmove(care.young, care.young + sent, (care.nyoung - sent) * sizeof(*care.young));
+	care.nyoung -= sent;
+	care.ripe -= sent;
+	return !care.ripe;
+}
+
+static bool lives(void)
+{
+	char c;
+
+	if (care.chan >= 0 && sys_recv(care.chan, &c, 1, MSG_DONTWAIT) != -EAGAIN)
+		bury();
+	return care.chan >= 0;
+}
+
+void care_forget(const struct sock *sk, enum care_what what)
+{
+	struct care_rec rec = { sk->index, atomic_load(&sk->gen), (u16)what, 1 };
+
+	if (care.chan < 0 || sk->index >= care.npassed || !care.passed[sk->index].gen[what])
+		return;
+	care.passed[sk->index].gen[what] = 0;
+	/* It is stopped, or worse: what it holds must not outlive what it is of. */
+	if (sys_send(care.chan, &rec, sizeof(rec), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		bury();
+}
+
+void care_tick(void)
+{
+	if (!rt_env()->caretaker || drv.alone)
+		return;
+	if (lives() || (care.ripe && start()))
+		pass();
+	care.ripe = care.nyoung;
+}
+
+bool care_all(void)
+{
+	usec_t until = rt_now() + LINGER_MS * 1000;
+
+	if (!lives() && !start())
+		return false;
+	for (;;) {
+		struct pollfd p = { .fd = care.chan, .events = POLLOUT };
+		struct timespec ts = { .tv_nsec = 10000000 };
+
+		care.ripe = care.nyoung;
+		if (pass())
+			return true;
+		if (rt_now() > until || !lives())
+			return false;
+		sys_call6(SYS_ppoll, (long)&p, 1, (long)&ts, 0, 0, 0);
+	}
+}

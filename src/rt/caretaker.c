@@ -1,0 +1,316 @@
+/*
+ * caretaker.c - the caretaker: a process of its own that holds copies of what
+ * a driver needs, waits for the driver's end, and then is the driver.
+ *
+ * It begins at caretaker_entry(), the entry point of the library when the
+ * dynamic loader runs it as a program. As the driver it has a caretaker of its
+ * own, as long as there are processes of the family; when these are gone, and
+ * all connections have ended, it ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "mem/arena_layout.h"
+#include "rt/care.h"
+#include "rt/pump.h"
+#include "rt/sys.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#define ENTRY __attribute__((force_align_arg_pointer))
+#else
+#define ENTRY
+#endif
+
+struct kept {
+	u32 gen[CARE_KINDS];	/* gen + 1; 0: none */
+	int fd[CARE_KINDS];
+	bool lost;
+};
+
+static struct kept *kept;	/* by sock index */
+static u32 nkept;
+static ev_io alive;
+
+static _Noreturn void quit(void)
+{
+	for (;;)
+		sys_call6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+}
+
+/* ---- while the driver lives ------------------------------------------------------------ */
+
+static unsigned take_fds(struct msghdr *m, int *fds, unsigned most)
+{
+	struct cmsghdr *cm = CMSG_FIRSTHDR(m);
+	unsigned n;
+
+	if (!cm || cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+		return 0;
+	n = (unsigned)((cm->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(fds, CMSG_DATA(cm), min(n, most) * sizeof(int));
+	return min(n, most);
+}
+
+static struct kept *keep_at(u32 index)
+{
+	u32 want = max(index + 1, nkept * 2);
+	struct kept *k;
+
+	if (index < nkept)
+		return &kept[index];
+	k = index < ARENA_SLOTS ? realloc(kept, want * sizeof(*k)) : NULL;
+	if (!k)
+		return NULL;
+	memset(k + nkept, 0, (want - nkept) * sizeof(*k));
+	kept = k;
+	nkept = want;
+	return &k[index];
+}
+
+static void forget(struct kept *k, unsigned what)
+{
+	if (k->gen[what])
+		sys_close(k->fd[what]);
+	k->gen[what] = 0;
+}
+
+static void run_records(const struct care_rec *rec, size_t n, const int *fds, unsigned nfds)
+{
+	for (size_t i = 0; i < n; i++) {
+		int fd = !rec[i].forget && nfds ? nfds--, *fds++ : -1;
+		struct kept *k = rec[i].what < CARE_KINDS ? keep_at(rec[i].index) : NULL;
+
+		if (k)
+			forget(k, rec[i].what);
+		if (k && fd >= 0) {
+			k->gen[rec[i].what] = rec[i].gen + 1;
+			k->fd[rec[i].what] = fd;
+		} else if (fd >= 0) {
+			sys_close(fd);
+		}
+	}
+}
+
+static void serve(void)
+{
+	struct care_rec rec[CARE_BATCH];
+	int fds[CARE_BATCH];
+
+	for (;;) {
+		struct care_msg cm;
+		ssize_t n;
+
+		care_msg_init(&cm, rec, sizeof(rec), fds, 0);
+		cm.m.msg_control = cm.ctl;
+		cm.m.msg_controllen = sizeof(cm.ctl);
+		n = sys_recvmsg(CARE_CHANNEL, &cm.m, MSG_CMSG_CLOEXEC);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		run_records(rec, (size_t)n / sizeof(rec[0]), fds,
+			    take_fds(&cm.m, fds, CARE_BATCH));
+	}
+}
+
+/* ---- when it is gone ---------------------------------------------------------------------- */
+
+static int kept_fd(const struct sock *sk, enum care_what what)
+{
+	const struct kept *k = sk->index < nkept ? &kept[sk->index] : NULL;
+
+	return k && k->gen[what] == atomic_load(&sk->gen) + 1 ? k->fd[what] : -1;
+}
+
+/* Whose end died with the driver, before it was passed, is reset: the app end
+ * shows HUP. One that waits to be accepted never had an end. */
+static bool is_lost(const struct sock *sk)
+{
+	return sk->owner_fd < 0 && sk->tomb_fd < 0 && !sk->closing &&
+	       !(sk->listener && !sk->accepted && !sk->m.paired);
+}
+
+/* The fields that are the driver's alone: the numbers of our own table, and
+ * that no table of ours has it yet. */
+static void take_over(struct sock *sk)
+{
+	sk->owner_fd = kept_fd(sk, CARE_OWNER);
+	sk->tomb_fd = kept_fd(sk, CARE_TOMB);
+	sk->port.drv_fd = sk->port_index == sk->index ? kept_fd(sk, CARE_PORT) : -1;
+	if (sk->known && is_lost(sk) && keep_at(sk->index))
+		kept[sk->index].lost = true;
+	sk->known = sk->touched = sk->tx_blocked = false;
+	atomic_store(&sk->timer_at, USEC_NEVER);
+}
+
+static void enter(struct sock *sk)
+{
+	bool peer_known = sk->peer_known;
+
+	sk->peer_known = false;
+	life_adopt(sk);
+	if (peer_known) {
+		idmap_put(drv.by_peer, sk->conn.peer_id, sk->index);
+		sk->peer_known = true;
+	}
+	if (sk->owner_fd >= 0)
+		mirror_watch(sk, sk->owner_fd);
+	if (sk->tomb_fd >= 0)
+		mirror_watch(sk, sk->tomb_fd);
+}
+
+static bool was_lost(const struct sock *sk)
+{
+	return sk->known && ((sk->index < nkept && kept[sk->index].lost) ||
+			     rt_sock(sk->port_index)->port.drv_fd < 0);
+}
+
+static void look_after(struct sock *sk)
+{
+	if (!sock_note_trylock(sk, 0, PEND_SETTLE | PEND_TX | PEND_REFILL))
+		return;
+	if (was_lost(sk)) {
+		atomic_store(&sk->stale, 1);
+		sk->closing = true;
+		if (atomic_load(&sk->kind) == SK_LISTENER)
+			listen_close(sk);
+		else
+			conn_abort(&sk->conn, ECONNRESET, drv.now);
+	}
+	life_arm(sk);
+	sock_unlock(sk, -1);
+}
+
+static bool is_driven(const struct sock *sk)
+{
+	u32 kind = atomic_load(&sk->kind);
+
+	return kind == SK_CONN || kind == SK_LISTENER || kind == SK_RELAY;
+}
+
+/* The pages that the dead driver was receiving into, unless somebody still
+ * has to run what is in one. */
+static void pool_afresh(void)
+{
+	pool_lock();
+	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
+		if (atomic_load(&drv.shm->rx[i].busy))
+			goto out;
+	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
+		drv.shm->rx[i].unit = MEM_NONE;
+	mem_acct_purge(arena_pool(drv.ar));
+out:
+	pthread_mutex_unlock(&drv.shm->pool_lock);
+}
+
+static void adopt_all(void)
+{
+	u32 end = arena_slots_max(drv.ar);
+
+	arena_sync(drv.ar);
+	atomic_store(&drv.shm->sleeping, 0);
+	drv.now = rt_now();
+	pool_afresh();
+	for (u32 i = 1; i < end; i++)
+		if (is_driven(rt_sock(i)))
+			take_over(rt_sock(i));
+	for (u32 i = 1; i < end; i++)
+		if (is_driven(rt_sock(i)))
+			enter(rt_sock(i));
+	for (u32 i = 1; i < end; i++)
+		if (is_driven(rt_sock(i)))
+			look_after(rt_sock(i));
+	for (u32 i = 0; i < nkept; i++)
+		for (unsigned k = 0; k < CARE_KINDS; k++)
+			if (kept[i].gen[k] && (!is_driven(rt_sock(i)) ||
+					       kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
+				forget(&kept[i], k);
+}
+
+static void on_alive(struct ev_loop *loop, ev_io *w, int revents)
+{
+	char c;
+
+	(void)revents;
+	if (sys_read(w->fd, &c, 1) != 0)
+		return;
+	ev_io_stop(loop, w);
+	drv.alone = true;
+}
+
+static void drive(void)
+{
+	sys_close(CARE_CHANNEL);
+	drv.pid = getpid();
+	drv.caretaker = true;
+	if (pump_create() < 0 || driver_loop() < 0)
+		quit();
+	pump_no_more();
+	drv.ticks = 1;
+	driver_publish();
+	ev_io_init(&alive, on_alive, drv.alive_fd, EV_READ);
+	ev_io_start(drv.loop, &alive);
+	adopt_all();
+	driver_busy();
+	ev_run(drv.loop, 0);
+	quit();
+}
+
+/* ---- the beginning --------------------------------------------------------------------------- */
+
+static bool be_introduced(void)
+{
+	struct care_init in;
+	struct care_msg cm;
+	int fds[CARE_FDS];
+
+	care_msg_init(&cm, &in, sizeof(in), NULL, 0);
+	cm.m.msg_control = cm.ctl;
+	cm.m.msg_controllen = sizeof(cm.ctl);
+	if (sys_recvmsg(CARE_CHANNEL, &cm.m, MSG_CMSG_CLOEXEC) != sizeof(in) ||
+	    take_fds(&cm.m, fds, CARE_FDS) != CARE_FDS)
+		return false;
+	if (domain_attach_fd(&drv.dom, fds[CARE_DOMAIN]) ||
+	    arena_attach_fds(&drv.ar, drv.dom, in.row, fds[CARE_CTL], fds[CARE_BUF],
+			     fds[CARE_HOLD]))
+		return false;
+	drv.shm = arena_slot(drv.ar, 0);
+	drv.wake_fd = drv.wake_app = fds[CARE_WAKE];
+	drv.alive_fd = fds[CARE_ALIVE];
+	drv.hello_fd = fds[CARE_HELLO];
+	drv.nonce = in.nonce;
+	rt_set_hello(in.hello_id);
+	care_prepare();
+	care_paths(in.loader, in.library);
+	return true;
+}
+
+ENTRY _Noreturn void caretaker_entry(void);
+ENTRY _Noreturn void caretaker_entry(void)
+{
+	sigset_t none;
+	int fd;
+
+	rt_bypass = 1;
+	sigemptyset(&none);
+	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, _NSIG / 8, 0, 0);
+	setsid();
+	prctl(PR_SET_NAME, "rudp-caretaker");
+	sys_call6(SYS_close_range, CARE_CHANNEL + 1, ~0u, 0, 0, 0, 0);
+	do
+		fd = (int)sys_call6(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR | O_CLOEXEC,
+				    0, 0, 0);
+	while (fd >= 0 && fd < CARE_CHANNEL);
+	if (fd >= 0)
+		sys_close(fd);
+	rt_init_env();
+	if (!be_introduced() || chdir("/") < 0)
+		quit();
+	serve();
+	drive();
+	quit();
+}
