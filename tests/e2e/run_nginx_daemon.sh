@@ -2,7 +2,9 @@
 # nginx as it comes: a daemon with four workers, reloaded under load, replaced
 # by a new binary, talking to a second nginx by connections that it keeps.
 . "$(dirname "$0")/../lib.sh"
+PATH=$PATH:/usr/sbin
 need nginx curl
+nginx=$(command -v nginx)	# it executes itself
 enter "$@"
 
 data page 30000
@@ -34,7 +36,7 @@ configure()
 	END
 }
 
-ngx() { run nginx -p "$tmp" -c "$tmp/$1/nginx.conf" "${@:2}"; }
+ngx() { run "$nginx" -p "$tmp" -c "$tmp/$1/nginx.conf" "${@:2}"; }
 daemon() { cat "$tmp/$1/pid"; }
 gone() { for ((i = 0; i < 300; i++)); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.02; done; return 1; }
 
@@ -82,7 +84,7 @@ reload()
 
 upgrade()
 {
-	local old new
+	local old new=
 
 	old=$(daemon front)
 	kill -USR2 "$old"
