@@ -29,3 +29,11 @@ check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
 check_PROGRAMS += %D%/ends
 %C%_ends_SOURCES = %D%/ends.c
+
+# What processes do: they fork, execute, end.
+proc_scripts = \
+	%D%/run_apache.sh \
+	%D%/run_ends.sh \
+	%D%/run_postgres.sh
+full_tests += $(proc_scripts)
+dist_noinst_SCRIPTS += $(proc_scripts)
