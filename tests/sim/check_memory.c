@@ -187,6 +187,33 @@ static void stalled_readers_harm_nobody(void)
 	}
 }
 
+static bool swinging(struct scenario *s, unsigned variant, const struct report *last)
+{
+	(void)last;
+	s->swing_us = 700 + (u32)(s->seed * 7919 % 100000);
+	return !variant;
+}
+
+/* T59: limits change all the time, out-of-order data is dropped and said not to
+ * be had any more, and every byte that was acknowledged is read: the programs
+ * compare. A million packets. */
+static void t59_acknowledged_bytes_are_never_lost(void)
+{
+	struct campaign c = { .kind = "memory", .from = 1, .to = 480, .prepare = swinging };
+	struct report sum;
+	unsigned failed = campaign_run(&c, &sum);
+
+	printf("# %llu packets, %llu prunes, %llu of them dropped, %llu reneged, %llu ended"
+	       " early\n", (unsigned long long)sum.packets,
+	       (unsigned long long)sum.counters[CNT_PruneCalled],
+	       (unsigned long long)sum.counters[CNT_OfoPruned],
+	       (unsigned long long)sum.counters[CNT_TCPSACKReneging],
+	       (unsigned long long)sum.failed_honestly);
+	want(!failed);
+	want(sum.packets >= 1000000);
+	want(sum.counters[CNT_OfoPruned] > 0);
+}
+
 static void seeds_of_every_kind(void)
 {
 	campaign_test("memory", 1, 250);
@@ -200,6 +227,7 @@ static const struct test tests[] = {
 	{ "a_sender_waits_for_the_peers_memory", a_sender_waits_for_the_peers_memory },
 	{ "a_refused_writer_comes_back", a_refused_writer_comes_back },
 	{ "stalled_readers_harm_nobody", stalled_readers_harm_nobody },
+	{ "t59_acknowledged_bytes_are_never_lost", t59_acknowledged_bytes_are_never_lost },
 	{ "seeds_of_every_kind", seeds_of_every_kind },
 };
 

@@ -20,6 +20,7 @@ struct scenario {
 	struct mem_limits limits;
 	u32 pages;			/* of each arena */
 	bool tight;			/* the domain's limits bite */
+	u32 swing_us;			/* they change so often, by chance; 0: never */
 	bool lossy;			/* timing out is an honest end */
 	bool violent;			/* resets are an honest end */
 	bool refused;			/* nobody listens */

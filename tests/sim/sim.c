@@ -22,6 +22,7 @@ struct world {
 	struct app app[SCENARIO_CONNS][2];
 	struct report *r;
 	u64 peak_bound;			/* pages */
+	struct event swing;
 };
 
 static struct world *world;	/* for the callbacks: one at a time */
@@ -71,6 +72,20 @@ static void open_client(struct app *a)
 	host_settle(ep);
 }
 
+/* rudpstat --set, again and again: between an eighth and all of what was. */
+static void swing(struct event *e, usec_t now)
+{
+	struct world *w = container_of(e, struct world, swing);
+	struct mem_limits l = w->s->limits;
+	u64 eighths = 1 + rng_hash(w->s->seed, now, 8) % 8;
+
+	for (unsigned i = 0; i < 3; i++)
+		l.mem[i] = max(l.mem[i] * eighths / 8, (u64)1);
+	if (domain_set_limits(w->domain, &l))
+		sim_fail("limits refused");
+	clock_set(&w->clock, e, now + w->s->swing_us);
+}
+
 static void setup(struct world *w)
 {
 	const struct scenario *s = w->s;
@@ -99,6 +114,9 @@ static void setup(struct world *w)
 		w->app[i][0].open = open_client;
 		clock_set(&w->clock, &w->app[i][0].wake, s->start + s->plan[i][0].start_us);
 	}
+	w->swing.run = swing;
+	if (s->swing_us)
+		clock_set(&w->clock, &w->swing, s->start + s->swing_us);
 }
 
 /* ---- running ------------------------------------------------------------------ */
@@ -318,6 +336,7 @@ void sim_run(const struct scenario *s, struct report *r)
 	refuse.calls = refuse.refused = 0;
 	setup(w);
 	run(w);
+	clock_set(&w->clock, &w->swing, USEC_NEVER);
 	for (unsigned i = 0; i < s->conns; i++)
 		for (unsigned k = 0; k < 2; k++)
 			judge(w, &w->app[i][k]);

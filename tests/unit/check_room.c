@@ -285,6 +285,18 @@ START_TEST(t64_rcvbuf_is_never_lowered)
 }
 END_TEST
 
+/* ---- counters that nothing else looks at ------------------------------------------------ */
+
+START_TEST(t85_coalescing_is_counted_once_a_batch)
+{
+	for (int i = 0; i < 5; i++)
+		feed(&b, 1 + 100 * i, 100);
+	ck_assert_uint_eq(counter(&b, CNT_TCPRcvCoalesce), 0);
+	conn_input_end(&b.c, b.now);
+	ck_assert_uint_eq(counter(&b, CNT_TCPRcvCoalesce), 4);
+}
+END_TEST
+
 /* ---- the backlog ------------------------------------------------------------------------ */
 
 START_TEST(t68_the_backlogs_bound)
@@ -315,6 +327,7 @@ static void add(TCase *t)
 	tcase_add_test(t, t102_what_is_reserved_is_offered_under_pressure);
 	tcase_add_test(t, t63_the_buffer_grows_under_pressure_and_the_window_does_not);
 	tcase_add_test(t, t64_rcvbuf_is_never_lowered);
+	tcase_add_test(t, t85_coalescing_is_counted_once_a_batch);
 	tcase_add_test(t, t68_the_backlogs_bound);
 }
 
