@@ -122,6 +122,7 @@ static size_t push_iov(struct sock *sk, const struct msghdr *msg, size_t skip, b
 			if (left) {
 				udp_flush(sk, now);
 				now = rt_now();
+				sock_run_backlog(sk, now);	/* R3.3 */
 			}
 			if ((size_t)n < chunk && !n) {
 				*err = -EAGAIN;
@@ -174,6 +175,8 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 	}
 	if (!done)
 		error_taken(sk, fd, err);
+	else if (err < 0 && err != -EAGAIN && err != -EPIPE)
+		sk->conn.err = -err;	/* the next call's (R3.16) */
 	sock_unlock(sk, fd);
 	return done ? (ssize_t)done : err;
 }

@@ -86,12 +86,13 @@ static bool noted(const struct sock *sk)
 	return atomic_load(&sk->backlog) || atomic_load(&sk->pending);
 }
 
-static void run_backlog(struct sock *sk, usec_t now)
+void sock_run_backlog(struct sock *sk, usec_t now)
 {
-	struct rxbuf *rb = atomic_exchange(&sk->backlog, NULL), *in_order = NULL;
+	struct rxbuf *rb, *in_order = NULL;
 
-	if (!rb)
+	if (!atomic_load(&sk->backlog))
 		return;
+	rb = atomic_exchange(&sk->backlog, NULL);
 	while (rb) {
 		struct rxbuf *next = atomic_load(&rb->next);
 
@@ -129,7 +130,7 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 	u32 pending = atomic_exchange(&sk->pending, 0);
 	unsigned wake = 0;
 
-	run_backlog(sk, now);
+	sock_run_backlog(sk, now);
 	if (pending & PEND_INPUT_END)
 		conn_input_end(&sk->conn, now);
 	if (pending & PEND_ICMP)

@@ -195,6 +195,8 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until);
 /* ---- lock.c --------------------------------------------------------------------- */
 
 bool sock_trylock(struct sock *sk, u32 gen);
+/* Packets that were parked while this thread held the lock. */
+void sock_run_backlog(struct sock *sk, usec_t now);
 void sock_note(struct sock *sk, u32 what);	/* pending |= what */
 bool sock_note_trylock(struct sock *sk, u32 gen, u32 what);
 bool sock_want_reader(const struct sock *sk);	/* lock held: somebody sleeps for what is there */

@@ -30,6 +30,17 @@ static int option(int fd, int level, int name)
 	return v;
 }
 
+/* Set, so chosen by the program: of both. */
+static void t5_sizes_and_lock_bits(int listener, int accepted)
+{
+	enum { BUF_LOCK = 72 };			/* SO_BUF_LOCK */
+
+	printf("SO_BUF_LOCK: %d, listener %d\n", option(accepted, SOL_SOCKET, BUF_LOCK),
+	       option(listener, SOL_SOCKET, BUF_LOCK));
+	printf("sizes: %d %d\n", option(accepted, SOL_SOCKET, SO_SNDBUF),
+	       option(accepted, SOL_SOCKET, SO_RCVBUF));
+}
+
 int main(int argc, char **argv)
 {
 	struct timeval tv = { 3, 0 }, got;
@@ -54,6 +65,7 @@ int main(int argc, char **argv)
 		printf("%s: %d, listener %d\n", opts[i].text,
 		       option(t, opts[i].level, opts[i].name),
 		       option(s, opts[i].level, opts[i].name));
+	t5_sizes_and_lock_bits(s, t);
 	getsockopt(t, SOL_SOCKET, SO_RCVTIMEO, &got, &tlen);
 	printf("SO_RCVTIMEO: %ld\n", (long)got.tv_sec);
 	getsockopt(t, SOL_SOCKET, SO_LINGER, &lgot, &llen);

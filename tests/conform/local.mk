@@ -1,6 +1,6 @@
 # The same program over kernel TCP and over librudp; run.sh compares.
 conform_programs = \
-	%reldir%/closing %reldir%/dataflags %reldir%/dups %reldir%/inherit \
+	%reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups %reldir%/inherit \
 	%reldir%/ioctls %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/opening %reldir%/options %reldir%/pipes \
 	%reldir%/pollbits %reldir%/signals %reldir%/states %reldir%/streams \
@@ -9,6 +9,7 @@ check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_libconform_la_SOURCES = %reldir%/conform.c %reldir%/conform.h
 %canon_reldir%_closing_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_cutoff_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_dataflags_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_dups_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_inherit_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
