@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -223,7 +224,8 @@ static int own_table(void)
 		return -EINVAL;
 	arena_fds(drv.ar, &ctl, &buf);
 	keep_only((int[]){ drv.hello_fd, drv.wake_fd, drv.wait_epfd, drv.kick_fd, drv.alive_fd, ctl,
-			   buf, dom, arena_hold_fd(drv.ar) }, 9);
+			   buf, dom, arena_hold_fd(drv.ar), rt_log_fd() }, 10);
+	rt_log_driver();
 	driver_publish();
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -70,6 +71,7 @@ void exit_if_asked(void)
 		if (pid == 0) {
 			atomic_store(&exit_asked, 0);
 			become_caretaker();
+			rt_log(RUDP_LOG_INFO, "caretaker", "sockets=%u", drv.nknown);
 			return;
 		}
 		/* The loop's descriptors are the child's now: touch nothing. */
@@ -88,6 +90,7 @@ void exit_if_idle(void)
 {
 	if (!drv.caretaker || !drv.alone || drv.nknown)
 		return;
+	rt_log(RUDP_LOG_INFO, "caretaker-end", "sockets=%u", drv.nknown);
 	leave();
 	sys_call6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }

@@ -8,6 +8,7 @@
  * lock" makes sure that one of the two runs every note.
  */
 #include <errno.h>
+#include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -19,6 +20,7 @@ static void holder_died(struct sock *sk)
 	struct conn *c = &sk->conn;
 
 	pthread_mutex_consistent(&sk->lock);
+	rt_log(RUDP_LOG_WARN, "holder-died", "id=%016llx", (unsigned long long)sk->conn.id);
 	if (atomic_load(&sk->kind) == SK_FREE)
 		return;
 	list_init(&c->sndq);
@@ -137,8 +139,10 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 		conn_icmp(&sk->conn, (int)sk->icmp_err, now);
 	if (pending & PEND_TIMER)
 		conn_timeout(&sk->conn, now);
-	if (pending & PEND_KILL)
+	if (pending & PEND_KILL) {
+		rt_log(RUDP_LOG_WARN, "kill", "id=%016llx", (unsigned long long)sk->conn.id);
 		conn_abort(&sk->conn, ECONNABORTED, now);
+	}
 	if (pending & PEND_HUP)
 		sk->hung_up = true;
 	if (sk->hung_up && rt_bypass)
@@ -261,6 +265,7 @@ void sock_unlock(struct sock *sk, int fd)
 			wake = run_notes(sk, now);
 		if (atomic_load(&sk->kind) != SK_FRESH)
 			wake |= settle(sk, fd, now);
+		rt_log_sock(sk);
 		if (rt_bypass && life_maybe_free(sk))
 			return;
 		pthread_mutex_unlock(&sk->lock);

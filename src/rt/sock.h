@@ -115,6 +115,7 @@ struct sock {
 	bool touched;		/* driver: met in this receive batch */
 	bool known;		/* driver: in its tables */
 	bool peer_known;	/* driver: by the peer's id too */
+	u8 logged_state;	/* enum conn_state that the log has; 0: none yet */
 	u32 icmp_err;		/* with PEND_ICMP */
 	u32 sender_tick;	/* driver: the tick in which it last sent to us */
 	struct mirror m;

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -94,12 +95,16 @@ static void read_domain(struct rt_env *e)
 void rt_init_env(void)
 {
 	const char *cc = getenv("RUDP_CONGESTION"), *care = getenv("RUDP_CARETAKER");
+	const char *log = getenv("RUDP_LOG");
 	int id;
 
 	if (env_read)
 		return;
 	read_domain(&env);
 	read_limits(&env);
+	if (log && !rt_log_init(log))
+		bad_env("RUDP_LOG", log, "accepted are off, error, warn, info and debug, each "
+			"with ':' and a file if wanted");
 	if (cc) {
 		id = cc_find(cc);
 		if (id < 0)
@@ -253,6 +258,7 @@ static int attach(void)
 	if (ret < 0) {
 		fprintf(stderr, "librudp: no shared memory for domain \"%s\" (%s): memory is "
 			"accounted for this process alone\n", e->domain, strerror(-ret));
+		rt_log(RUDP_LOG_ERROR, "domain-private", "domain=%s errno=%d", e->domain, -ret);
 		drv.dom = domain_private(&e->limits);
 		if (!drv.dom)
 			return -ENOMEM;
@@ -375,9 +381,12 @@ static int launch(void)
 	sys_close(drv.hello_fd);
 	sys_close(drv.alive_fd);
 	if (atomic_load(&started) == 2) {
+		rt_log(RUDP_LOG_ERROR, "no-driver", "domain=%s", env.domain);
 		atomic_store(&started, 0);
 		return -ENOMEM;
 	}
+	rt_log(RUDP_LOG_INFO, "driver", "version=%s domain=%s program=%s", RUDP_VERSION,
+	       env.domain, program_invocation_short_name);
 	arena_fds(drv.ar, &ctl, &buf);
 	sys_close(ctl);
 	sys_close(buf);

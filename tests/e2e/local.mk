@@ -1,5 +1,7 @@
 # Real programs over librudp.
 e2e_scripts = \
+	%D%/run_examples.sh \
+	%D%/run_log.sh \
 	%D%/run_dissector.sh \
 	%D%/run_gone.sh \
 	%D%/run_iperf3.sh \

@@ -1,0 +1,63 @@
+#!/bin/bash
+# RUDP_LOG writes each event as one line of the documented format; without it
+# nothing is written.
+. "$(dirname "$0")/../lib.sh"
+need_python
+[ -x "$rudpstat" ] || [ -z "$PRELOAD" ] || skip "rudpstat is not built"
+enter "$@"
+
+form='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}Z [0-9]+ (error|warn|info|debug) [a-z-]+( [a-z_]+=[^ ]*)+$'
+
+logged() { grep -Eq " $1" events || { cat events; false; }; }
+
+# A connection lives and is reset, while everything is written down.
+life()
+{
+	export RUDP_LOG=$1
+	server self "$python" "$e2e_src/self.py"
+	ready_log port || return
+	port=$(sed -n 's/^.*port \([0-9]*\)$/\1/p' "$server_log")
+	"$rudpstat" -K -d "$RUDP_DOMAIN" dport "$port" >killed
+	wait "$pid"
+	pids=${pids/ $pid/}
+	unset RUDP_LOG
+}
+
+refused()
+{
+	local rc=0
+
+	RUDP_LOG=$1 run "$python" -c 'print("ran")' >out 2>err || rc=$?
+	equal "$rc" 78 && equal "$(cat out)" "" && grep -q RUDP_LOG err
+}
+
+tests()
+{
+	local v
+
+	[ "$mode" = rudp ] || return 0
+	life "info:$tmp/events"
+	check "every line has the form" equal "$(grep -Evc "$form" events)" 0
+	check "the driver is there" logged "info driver version=[0-9.]+ domain=$RUDP_DOMAIN program=python"
+	check "the listener" logged "info listen id=[0-9a-f]{16} local=127.0.0.1:$port .*state=LISTEN was=NEW"
+	check "both ends" equal "$(grep -c 'state=ESTAB was=' events)" 2
+	check "the request to reset" logged 'warn kill id='
+	check "its end for one" logged "state=CLOSED was=ESTAB err=103"
+	check "its end for the other" logged "state=CLOSED was=ESTAB err=104"
+	cp events before
+
+	new_domain
+	life warn
+	check "to standard error, and what matters alone" equal \
+		"$(grep -Ec "$form" "$server_log") $(grep -c ' kill ' "$server_log")" "1 1"
+	new_domain
+	life off
+	check "nothing when off" equal "$(grep -Ec "$form" "$server_log")" 0
+	check "nothing where nothing was asked for" same_data events before
+	for v in loud info: :file infos:x; do
+		check "RUDP_LOG=$v is refused" refused "$v"
+	done
+}
+
+in_modes tests
+finish
