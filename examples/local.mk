@@ -2,6 +2,10 @@
 # The dissector is for Wireshark: tests/e2e/run_dissector.sh.
 EXTRA_DIST += %reldir%/librudp.lua
 
+# Of these tests/e2e/run_examples.sh.
+EXTRA_DIST += %reldir%/rudp-web.service %reldir%/Dockerfile
+dist_noinst_SCRIPTS += %reldir%/group.sh %reldir%/pressure.sh
+
 check_PROGRAMS += %reldir%/hold
 core_programs += %reldir%/hold
 %canon_reldir%_hold_SOURCES = %reldir%/hold.c
