@@ -1,7 +1,8 @@
 # librudp.so: the libc calls of a program, mapped to socks.
 #
 # -fexceptions: a thread that is cancelled inside a wrapper takes its pin back.
-# No fortified headers: they would define functions that we define.
+# No fortified headers: they would define functions that we define. (It stands
+# among the CFLAGS, behind the CPPFLAGS of whoever builds a package.)
 lib_LTLIBRARIES += %reldir%/librudp.la
 %canon_reldir%_librudp_la_SOURCES = \
 	%reldir%/aio.c \
@@ -24,8 +25,8 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	%reldir%/stdio.c \
 	%reldir%/wrap.h \
 	%reldir%/xfer.c
-%canon_reldir%_librudp_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) -U_FORTIFY_SOURCE
-%canon_reldir%_librudp_la_CFLAGS = $(AM_CFLAGS) -fexceptions
+%canon_reldir%_librudp_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)
+%canon_reldir%_librudp_la_CFLAGS = $(AM_CFLAGS) -U_FORTIFY_SOURCE -fexceptions
 %canon_reldir%_librudp_la_LIBADD = \
 	src/rt/librt.la src/core/libcore.la src/mem/libmem.la \
 	$(EV_LIBS) $(PTHREAD_LIBS)
