@@ -4,7 +4,8 @@
 # revision + 1. Calls added: current + 1, revision 0, age + 1. Calls changed or
 # taken away: current + 1, revision 0, age 0.
 lib_LTLIBRARIES += %reldir%/librudp-mem.la
-nobase_include_HEADERS += include/rudp/mem.h
+rudpincludedir = $(includedir)/rudp
+rudpinclude_HEADERS = include/rudp/mem.h
 %canon_reldir%_librudp_mem_la_SOURCES = %reldir%/govern.c
 %canon_reldir%_librudp_mem_la_LIBADD = src/mem/libmem.la $(PTHREAD_LIBS)
 %canon_reldir%_librudp_mem_la_LDFLAGS = $(AM_LDFLAGS) $(RUDP_DEFS) -version-info 0:0:0 \
