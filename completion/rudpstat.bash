@@ -30,12 +30,16 @@ _rudpstat()
 		COMPREPLY=($(compgen -W "$(rudpstat -a -H 2>/dev/null |
 			sed -n 's/.*users:(("\([^"]*\)".*/\1/p' | sort -u)" -- "$cur"))
 		return ;;
-	src|dst|sport|dport|port|id)
+	id|--trace)
+		COMPREPLY=($(compgen -W "$(rudpstat -ai -H 2>/dev/null |
+			sed -n 's/.*  id:\([0-9a-f]*\).*/\1/p')" -- "$cur"))
+		return ;;
+	src|dst|sport|dport|port)
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "--sockets --listening --all --memory --info --counters
-			--zeros --no-update --watch --json --prometheus --domain --no-header
+			--zeros --no-update --watch --json --prometheus --trace --domain --no-header
 			--color --kill --set --reap --help --version" -- "$cur"))
 	else
 		COMPREPLY=($(compgen -W "state exclude src dst sport dport port pid comm id" \

@@ -22,6 +22,8 @@ bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 	%reldir%/socks.h \
 	%reldir%/summary.c \
 	%reldir%/text.c \
+	%reldir%/trace.c \
+	%reldir%/trace.h \
 	%reldir%/watch.c \
 	%reldir%/watch.h
 %canon_reldir%_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(NCURSES_CFLAGS)

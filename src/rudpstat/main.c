@@ -12,11 +12,12 @@
 #include "rudpstat/kill.h"
 #include "rudpstat/out.h"
 #include "rudpstat/set.h"
+#include "rudpstat/trace.h"
 #include "rudpstat/watch.h"
 
 enum { SETS_MAX = 16 };
 
-enum long_only { OPT_SET = 256, OPT_REAP, OPT_PROMETHEUS, OPT_COLOR };
+enum long_only { OPT_SET = 256, OPT_REAP, OPT_PROMETHEUS, OPT_COLOR, OPT_TRACE };
 
 static const char usage_text[] =
 "usage: rudpstat [options] [filter]\n"
@@ -34,6 +35,7 @@ static const char usage_text[] =
 "  -w, --watch [SECS] watch live in the terminal\n"
 "  -j, --json         everything, as JSON\n"
 "      --prometheus   the view, for the node exporter's textfile collector\n"
+"      --trace ID     follow one connection, as qlog\n"
 "  -d, --domain NAME  this domain only\n"
 "  -H, --no-header    no headings\n"
 "      --color WHEN   auto, always or never\n"
@@ -60,6 +62,7 @@ static const struct option options[] = {
 	{ "watch", optional_argument, NULL, 'w' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "prometheus", no_argument, NULL, OPT_PROMETHEUS },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "domain", required_argument, NULL, 'd' },
 	{ "no-header", no_argument, NULL, 'H' },
 	{ "color", required_argument, NULL, OPT_COLOR },
@@ -79,6 +82,7 @@ struct args {
 	enum format format;
 	bool listening, all, no_update, kill, reap, filtered;
 	double interval;	/* 0: do not watch */
+	u64 trace;		/* 0: none */
 	struct filter filter;
 	const char *sets[SETS_MAX];
 	unsigned nsets;
@@ -112,6 +116,15 @@ static void parse_watch(struct args *a, char **argv)
 	}
 }
 
+static void parse_trace(struct args *a)
+{
+	char *end;
+
+	a->trace = strtoull(optarg, &end, 16);
+	if (end == optarg || *end || !a->trace)
+		usage();
+}
+
 static void parse_option(struct args *a, int c, char **argv)
 {
 	switch (c) {
@@ -128,6 +141,7 @@ static void parse_option(struct args *a, int c, char **argv)
 	case OPT_PROMETHEUS: a->format = FORMAT_PROMETHEUS; break;
 	case 'H': a->show |= SHOW_NO_HEADER; break;
 	case 'd': a->domain = optarg; break;
+	case OPT_TRACE: parse_trace(a); break;
 	case OPT_COLOR: a->color = optarg; break;
 	case 'K': a->kill = true; break;
 	case OPT_REAP: a->reap = true; break;
@@ -296,6 +310,16 @@ static int show(struct args *a)
 	return ret;
 }
 
+static int follow(const struct args *a)
+{
+	int err = trace(a->domain, a->trace);
+
+	if (err < 0)
+		fprintf(stderr, "rudpstat: --trace: %s\n",
+			err == -ENOENT ? "no such connection" : strerror(-err));
+	return err < 0 ? EXIT_FAIL : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct args a = { .domain = NULL };
@@ -305,7 +329,9 @@ int main(int argc, char **argv)
 	choose_colours(&a);
 	if (a.nsets || a.reap)
 		ret = change_all(&a);
-	if (!ret && a.interval)
+	if (!ret && a.trace)
+		ret = follow(&a);
+	else if (!ret && a.interval)
 		ret = watch(a.domain, &a.filter, a.interval) < 0 ? EXIT_FAIL : 0;
 	else if (!ret && (!(a.nsets || a.reap) || a.show & ~(unsigned)SHOW_NO_HEADER ||
 			  a.format != FORMAT_TEXT))
