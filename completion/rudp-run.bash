@@ -10,7 +10,7 @@ _rudp_run()
 			sed "s/^rudp\.$UID\.//")" -- "$cur"))
 		return ;;
 	-c|--cc)
-		COMPREPLY=($(compgen -W "cubic reno" -- "$cur"))
+		COMPREPLY=($(compgen -W "cubic reno bbr" -- "$cur"))
 		return ;;
 	-l|--library)
 		COMPREPLY=($(compgen -f -- "$cur"))
