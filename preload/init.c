@@ -9,4 +9,5 @@ static __attribute__((constructor)) void init(void)
 	libc_resolve_all();
 	proc_init();
 	signals_init();
+	attach_inherited();
 }

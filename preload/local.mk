@@ -6,6 +6,7 @@
 lib_LTLIBRARIES += %reldir%/librudp.la
 %canon_reldir%_librudp_la_SOURCES = \
 	%reldir%/aio.c \
+	%reldir%/attach.c \
 	%reldir%/calls.def \
 	%reldir%/epoll.c \
 	%reldir%/epoll_move.c %reldir%/epoll_move.h \

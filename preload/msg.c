@@ -173,8 +173,13 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	FD_USE(u);
 
-	if (!fd_get_stream(fd, &u))
-		return LIBC(recvmsg)(fd, msg, flags);
+	if (!fd_get_stream(fd, &u)) {
+		ssize_t ret = LIBC(recvmsg)(fd, msg, flags);
+
+		if (ret >= 0 && msg->msg_controllen && !rt_bypass)
+			attach_received(msg);
+		return ret;
+	}
 	if (msg->msg_iovlen > IOV_MAX)
 		return result(-EMSGSIZE);
 	return result(recv_msghdr(&u, msg, flags));

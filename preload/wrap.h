@@ -40,4 +40,8 @@ int proc_hand_over(int fd);
  * sock `fresh` from then on, or of the same one (NULL). */
 int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh);
 
+/* attach.c: descriptors that came by exec, or in a message. */
+void attach_inherited(void);
+void attach_received(struct msghdr *msg);
+
 #endif

@@ -41,6 +41,8 @@ struct care_msg {
 };
 
 void care_msg_init(struct care_msg *cm, void *data, size_t len, const int *fds, unsigned n);
+/* What came with it; at most `most`. */
+unsigned care_take_fds(struct msghdr *m, int *fds, unsigned most);
 /* Where the loader and the library lie; what care_prepare() found out. */
 void care_paths(const char *loader, const char *library);
 

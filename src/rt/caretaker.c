@@ -43,7 +43,7 @@ static _Noreturn void quit(void)
 
 /* ---- while the driver lives ------------------------------------------------------------ */
 
-static unsigned take_fds(struct msghdr *m, int *fds, unsigned most)
+unsigned care_take_fds(struct msghdr *m, int *fds, unsigned most)
 {
 	struct cmsghdr *cm = CMSG_FIRSTHDR(m);
 	unsigned n;
@@ -113,7 +113,7 @@ static void serve(void)
 		if (n <= 0)
 			return;
 		run_records(rec, (size_t)n / sizeof(rec[0]), fds,
-			    take_fds(&cm.m, fds, CARE_BATCH));
+			    care_take_fds(&cm.m, fds, CARE_BATCH));
 	}
 }
 
@@ -242,6 +242,13 @@ static void on_alive(struct ev_loop *loop, ev_io *w, int revents)
 	drv.alone = true;
 }
 
+void care_met(void)
+{
+	drv.alone = false;
+	if (drv.caretaker)
+		ev_io_start(drv.loop, &alive);
+}
+
 static void drive(void)
 {
 	sys_close(CARE_CHANNEL);
@@ -272,7 +279,7 @@ static bool be_introduced(void)
 	cm.m.msg_control = cm.ctl;
 	cm.m.msg_controllen = sizeof(cm.ctl);
 	if (sys_recvmsg(CARE_CHANNEL, &cm.m, MSG_CMSG_CLOEXEC) != sizeof(in) ||
-	    take_fds(&cm.m, fds, CARE_FDS) != CARE_FDS)
+	    care_take_fds(&cm.m, fds, CARE_FDS) != CARE_FDS)
 		return false;
 	if (domain_attach_fd(&drv.dom, fds[CARE_DOMAIN]) ||
 	    arena_attach_fds(&drv.ar, drv.dom, in.row, fds[CARE_CTL], fds[CARE_BUF],

@@ -13,17 +13,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
+#include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
 enum { TOKENS_MAX = 64, TOKENS_TRIM = 16 };
-
-struct hello {			/* what a connecting app end says first */
-	u64 nonce;
-	u32 index, gen;
-	u32 again;		/* 1: takes the place of the pair before */
-	u32 unused;
-};
 
 int mirror_fresh(int type)
 {
@@ -98,8 +92,10 @@ int mirror_again(struct sock *sk)
 	ret = connect_driver(fd);
 	if (!ret)
 		ret = (int)sys_send(fd, &h, sizeof(h), MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (ret > 0)
+	if (ret > 0) {
+		atomic_store(&sk->cookie, join_cookie(fd));
 		return fd;
+	}
 	sys_close(fd);
 	return ret;
 }
@@ -124,6 +120,7 @@ int mirror_make(struct sock *sk)
 	sys_send(sv[1], "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sk->m = (struct mirror){ .paired = true };
 	sk->owner_fd = sv[0];
+	atomic_store(&sk->cookie, join_cookie(sv[1]));
 	mirror_watch(sk, sv[0]);
 	return sv[1];
 }
@@ -198,7 +195,9 @@ static int read_hello(int fd)
 	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
 	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
-	if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
+	if (n == sizeof(h) && h.again == HELLO_JOIN)
+		join_answer(fd, (u64)h.gen << 32 | h.index);
+	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
 	if (udp >= 0)
 		sys_close(udp);

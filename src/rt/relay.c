@@ -15,7 +15,7 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
-enum { RELAY_CHUNK = 16384, RELAY_SNDBUF = 65536 };
+enum { RELAY_CHUNK = 16384 };
 
 struct relay {
 	ev_io rd, wr;

@@ -99,6 +99,8 @@ void driver_tx_wait(struct sock *sk);	/* driver: go on when the port takes more 
 int driver_loop(void);			/* driver: what it watches */
 void driver_publish(void);		/* driver: where others find it */
 void rt_set_hello(u64 id);
+void rt_joined(void);			/* this process has a family, which has a driver */
+enum { RELAY_SNDBUF = 65536 };		/* of an app end that is relayed */
 void driver_busy(void);			/* driver: tick for a while */
 u64 rt_random(void);
 int rt_fd_high(int fd);			/* moves to the top of the range; new number */
@@ -228,6 +230,13 @@ void care_new(const struct sock *sk);	/* driver: it has a descriptor that is wor
 void care_forget(const struct sock *sk, enum care_what what);	/* driver: before it closes it */
 void care_tick(void);			/* driver: passes what has lived for a moment */
 bool care_all(void);			/* driver: everything, now; false: there is no caretaker */
+
+void care_met(void);			/* driver: there is a process of the family again */
+
+/* ---- join.c: processes that come to a family other than by fork ----------------------------- */
+
+u64 join_cookie(int fd);		/* SO_COOKIE */
+void join_answer(int chan, u64 cookie);	/* driver: somebody holds such a descriptor */
 
 /* ---- idmap.c ------------------------------------------------------------------------- */
 

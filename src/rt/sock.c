@@ -64,6 +64,7 @@ int sock_socket(int family, int type, int protocol, struct sock_ref *ret)
 	sk->local.sa.sa_family = sk->peer.sa.sa_family = (sa_family_t)family;
 	sk->addr_len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 	atomic_store(&sk->nonblock, !!(type & SOCK_NONBLOCK));
+	atomic_store(&sk->cookie, join_cookie(fd));
 	atomic_store(&sk->kind, SK_FRESH);
 	*ret = (struct sock_ref){ sk, gen };
 	local_ref(sk);

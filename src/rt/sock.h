@@ -94,6 +94,7 @@ struct sock {
 	_Atomic u64 deadline;	/* conn_deadline at the last unlock */
 	_Atomic u64 timer_at;	/* when the driver will look; <= deadline, or attn */
 	_Atomic u32 stale;	/* the app end is gone everywhere */
+	_Atomic u64 cookie;	/* SO_COOKIE of the app end: who meets it knows it by this */
 	_Atomic u32 offered;	/* whoever made it is ready for the driver to adopt it */
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
@@ -170,6 +171,9 @@ struct sock_ref {
 	u32 gen;
 };
 
+/* Is the descriptor, inherited over an exec or received in a message, one of a
+ * sock's? Then the process joins its family, and *ret is the sock. */
+int rt_join(int fd, struct sock_ref *ret);
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
 
 /* READY_IN, READY_OUT and READY_RDHUP as poll would report them now. UNKNOWN:

@@ -403,6 +403,12 @@ out_close:
 	return ret;
 }
 
+void rt_joined(void)
+{
+	atomic_store(&attached, 1);
+	atomic_store(&started, 1);
+}
+
 void rt_forked(void)
 {
 	if (drv.shm)

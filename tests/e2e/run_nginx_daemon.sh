@@ -15,6 +15,8 @@ configure()
 	mkdir -p "$1"
 	cat >"$1/nginx.conf" <<-END
 	$([ "$(id -u)" != 0 ] || echo "user root;")
+	env LD_PRELOAD;
+	env RUDP_DOMAIN;
 	worker_processes 4;
 	pid $tmp/$1/pid;
 	error_log $tmp/$1/log info;

@@ -1,0 +1,225 @@
+/*
+ * join.c - a process meets a descriptor that a program image before it, or
+ * another process, made. The socket's cookie is the same for whoever holds it.
+ * Which family it is of is asked of the drivers, who are listed in the domain:
+ * the one who knows the cookie answers with all that a member of the family
+ * has, and from then on the process is as if it had been forked from it.
+ *
+ * A process is of one family. One that has sockets of its own already cannot
+ * use those of another.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include "mem/arena_layout.h"
+#include "rt/care.h"
+#include "rt/join.h"
+#include "rt/rt.h"
+#include "rt/sys.h"
+
+u64 join_cookie(int fd)
+{
+	u64 cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ? 0 : cookie;
+}
+
+static struct sock *find(u64 cookie)
+{
+	u32 end = arena_slots_max(drv.ar);
+
+	for (u32 i = 1; i < end; i++) {
+		struct sock *sk = rt_sock(i);
+
+		if (sk && atomic_load(&sk->kind) != SK_FREE && atomic_load(&sk->cookie) == cookie)
+			return sk;
+	}
+	return NULL;
+}
+
+/* ---- the driver ----------------------------------------------------------------------- */
+
+void join_answer(int chan, u64 cookie)
+{
+	struct sock *sk = cookie ? find(cookie) : NULL, *port = sk ? rt_sock(sk->port_index) : NULL;
+	int fds[JOIN_FDS] = { [JOIN_DOMAIN] = domain_fd(drv.dom), [JOIN_WAKE] = drv.wake_fd,
+			      [JOIN_HOLD] = arena_hold_fd(drv.ar) };
+	struct join_reply r = { .row = arena_row(drv.ar) };
+	struct care_msg cm;
+	char path[40];
+
+	if (!sk || fds[JOIN_DOMAIN] < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", drv.alive_fd);
+	fds[JOIN_ALIVE] = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC,
+					 0, 0, 0);
+	if (fds[JOIN_ALIVE] < 0)
+		return;
+	arena_fds(drv.ar, &fds[JOIN_CTL], &fds[JOIN_BUF]);
+	r.index = sk->index;
+	r.gen = atomic_load(&sk->gen);
+	r.nfds = JOIN_UDP + (port && port->port.drv_fd >= 0);
+	fds[JOIN_UDP] = port ? port->port.drv_fd : -1;
+	care_msg_init(&cm, &r, sizeof(r), fds, r.nfds);
+	if (sys_sendmsg(chan, &cm.m, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		care_met();
+	sys_close(fds[JOIN_ALIVE]);
+}
+
+/* ---- the process ------------------------------------------------------------------------ */
+
+/* Cheap signs of an app end: a stream of AF_UNIX, with a buffer of the mirror's
+ * size or the relay's, whose peer has no name or a driver's. */
+static bool may_be_ours(int fd)
+{
+	struct sockaddr_un peer;
+	socklen_t len = sizeof(int);
+	int domain = 0, type = 0, size = 0;
+	bool relay;
+
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain != AF_UNIX ||
+	    sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM ||
+	    sys_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len))
+		return false;
+	relay = size == 2 * RELAY_SNDBUF;
+	len = sizeof(peer);
+	if ((size > 8192 && !relay) ||
+	    sys_call6(SYS_getpeername, fd, (long)&peer, (long)&len, 0, 0, 0) < 0)
+		return false;
+	return len == sizeof(sa_family_t) || !memcmp(peer.sun_path, "\0rudp-", 6);
+}
+
+static int call_driver(u64 hello)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct timespec limit[2] = { { .tv_sec = 2 }, { .tv_sec = 0 } };
+	int fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int n = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "rudp-%016llx",
+			 (unsigned long long)hello);
+
+	if (fd < 0)
+		return fd;
+	sys_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit, sizeof(limit[0]));
+	sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof(limit[0]));
+	if (!sys_connect(fd, &sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)))
+		return fd;
+	sys_close(fd);
+	return -ECONNREFUSED;
+}
+
+/* True: it knew the cookie. */
+static bool ask(u64 hello, u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
+{
+	struct hello h = { 0, (u32)cookie, (u32)(cookie >> 32), HELLO_JOIN, 0 };
+	struct care_msg cm;
+	int chan = call_driver(hello);
+	unsigned n = 0;
+
+	if (chan < 0)
+		return false;
+	care_msg_init(&cm, r, sizeof(*r), NULL, 0);
+	cm.m.msg_control = cm.ctl;
+	cm.m.msg_controllen = sizeof(cm.ctl);
+	if (sys_send(chan, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h) &&
+	    sys_recvmsg(chan, &cm.m, MSG_CMSG_CLOEXEC) == sizeof(*r))
+		n = care_take_fds(&cm.m, fds, JOIN_FDS);
+	sys_close(chan);
+	if (n >= JOIN_UDP && n == r->nfds)
+		return true;
+	while (n)
+		sys_close(fds[--n]);
+	return false;
+}
+
+static int become_member(const struct join_reply *r, const int *fds)
+{
+	int ret = domain_attach_fd(&drv.dom, fds[JOIN_DOMAIN]);
+
+	if (!ret)
+		ret = arena_attach_fds(&drv.ar, drv.dom, r->row, fds[JOIN_CTL], fds[JOIN_BUF],
+				       fds[JOIN_HOLD]);
+	for (unsigned i = 0; i <= JOIN_HOLD; i++)
+		sys_close(fds[i]);
+	if (ret < 0)
+		return ret;
+	domain_moved_fd(drv.dom, -1);
+	arena_moved_fds(drv.ar, -1, -1, -1);
+	drv.shm = arena_slot(drv.ar, 0);
+	drv.nonce = drv.shm->nonce;
+	rt_set_hello(atomic_load(&drv.dom->arenas[r->row].hello));
+	drv.wake_app = rt_fd_high(fds[JOIN_WAKE]);
+	drv.alive_app = rt_fd_high(fds[JOIN_ALIVE]);
+	atomic_store(&drv.shm->forked, 1);
+	rt_joined();
+	return 0;
+}
+
+static void close_all(const int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		sys_close(fds[i]);
+}
+
+static int join_family(u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
+{
+	struct domain *d;
+	int ret = domain_open(&d, rt_env()->domain);
+
+	if (ret < 0)
+		return ret;
+	ret = -ENOENT;
+	for (u32 i = 0; i < DOMAIN_ARENAS && ret; i++) {
+		u64 hello = atomic_load(&d->arenas[i].hello);
+
+		if (domain_row_state(&d->arenas[i]) == ROW_LIVE && hello &&
+		    ask(hello, cookie, r, fds))
+			ret = 0;
+	}
+	domain_detach(d);
+	return ret;
+}
+
+/* Its UDP socket, for sending without the driver. */
+static void keep_udp(const struct sock *sk, int udp)
+{
+	struct local *l = local_get(sk->port_index);
+	s32 none = 0, high = rt_fd_high(udp) + 1;
+
+	if (!l || !atomic_compare_exchange_strong(&l->udp_fd, &none, high))
+		rt_fd_forget(high - 1);
+}
+
+int rt_join(int fd, struct sock_ref *ret)
+{
+	struct join_reply r;
+	struct sock *sk;
+	int fds[JOIN_FDS], err;
+	u64 cookie;
+
+	if (!may_be_ours(fd))
+		return -ENOENT;
+	cookie = join_cookie(fd);
+	if (!drv.ar) {
+		err = join_family(cookie, &r, fds);
+		if (err < 0)
+			return err;
+		err = become_member(&r, fds);
+		if (err < 0) {
+			close_all(fds + JOIN_WAKE, r.nfds - JOIN_WAKE);
+			return err;
+		}
+		sk = find(cookie);
+		if (sk && r.nfds > JOIN_UDP)
+			keep_udp(sk, fds[JOIN_UDP]);
+	} else {
+		sk = find(cookie);
+	}
+	if (!sk)
+		return -ENOENT;
+	*ret = (struct sock_ref){ sk, atomic_load(&sk->gen) };
+	local_ref(sk);
+	return 0;
+}

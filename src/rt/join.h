@@ -1,0 +1,24 @@
+/* join.h - what a process says to a family's driver when it connects. */
+#ifndef RUDP_RT_JOIN_H
+#define RUDP_RT_JOIN_H
+
+#include "base.h"
+
+enum { HELLO_PAIR = 0, HELLO_AGAIN = 1, HELLO_JOIN = 2 };
+
+struct hello {			/* what a connecting app end says first */
+	u64 nonce;
+	u32 index, gen;	/* of the sock; HELLO_JOIN: the cookie, low and high */
+	u32 again;		/* 1: takes the place of the pair before; 2: join.c */
+	u32 unused;
+};
+
+enum join_fd { JOIN_DOMAIN, JOIN_CTL, JOIN_BUF, JOIN_HOLD, JOIN_WAKE, JOIN_ALIVE, JOIN_UDP,
+	       JOIN_FDS };
+
+struct join_reply {
+	u32 row, index, gen;
+	u32 nfds;		/* JOIN_UDP may be missing */
+};
+
+#endif
