@@ -12,3 +12,10 @@ core_programs += %reldir%/hold
 %canon_reldir%_hold_LDADD = src/govern/librudp-mem.la
 dist_noinst_SCRIPTS += %reldir%/run_hold
 core_tests += %reldir%/run_hold
+
+check_PROGRAMS += %reldir%/courier
+core_programs += %reldir%/courier
+%canon_reldir%_courier_SOURCES = %reldir%/courier.c
+%canon_reldir%_courier_LDADD = src/govern/librudp-mem.la
+dist_noinst_SCRIPTS += %reldir%/run_courier
+core_tests += %reldir%/run_courier

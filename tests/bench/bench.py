@@ -6,7 +6,7 @@ ratios. Figures of different runs or machines must not be compared, ratios may.
   BENCH_RUNS=5        rounds
   BENCH_ONLY=a,b      groups or cases whose name begins so (BENCH_LIST=1 lists)
   BENCH_SECONDS=2     length of a throughput measurement
-  BENCH_SIDES=...     of rudp, tcp, bbr; "same" is kernel TCP once more, to see
+  BENCH_SIDES=...     of rudp, huge (no limits), tcp, bbr; "same" is kernel TCP once more, to see
                       what the bench itself makes of nothing
   BENCH_OUT=bench     results go to bench.tsv and bench.json here
   PRELOAD=...         the library
@@ -108,9 +108,10 @@ class Program:
 
 
 def in_mode(side):
-    if side != "rudp":
+    if side not in ("rudp", "huge"):
         return ["env"]
-    return ["env", f"LD_PRELOAD={PRELOAD}", f"RUDP_DOMAIN=bench-{os.getpid()}"]
+    limits = ["RUDP_MEM=1024G 1024G 1024G"] if side == "huge" else []
+    return ["env", f"LD_PRELOAD={PRELOAD}", f"RUDP_DOMAIN=bench-{side}-{os.getpid()}"] + limits
 
 
 def free_port():
@@ -173,7 +174,7 @@ def bulk(stage, side, streams, extra):
     client_at, server_at = stage.places()
     port = free_port()
     congestion = {"tcp": ["-C", "cubic"], "same": ["-C", "cubic"],
-                  "bbr": ["-C", "bbr"], "rudp": []}[side]
+                  "bbr": ["-C", "bbr"], "rudp": [], "huge": []}[side]
     with Program(side, server_at, ["iperf3", "-s", "-1", "-p", port, "--forceflush"]) as server:
         server.line_with("Server listening")
         with Program(side, client_at,
@@ -290,6 +291,10 @@ def cases():
                    redis, (clients, pipeline), ("rudp", "tcp"))
     for clients in (1, 30, 100):
         yield f"wrk/{clients}-clients", "lo", wrk, (clients,), ("rudp", "tcp")
+    # The price of governance: limits of the machine's memory against none.
+    yield "governance/bulk", "lo", bulk, BULK["128K"], ("rudp", "huge")
+    yield "governance/redis", "lo", redis, (30, 1), ("rudp", "huge")
+    yield "governance/wrk", "lo", wrk, (30,), ("rudp", "huge")
     yield "connections/one-by-one", "lo", connections, (), ("rudp", "tcp")
     yield "idle/connection", "lo", idle, (), ("rudp", "tcp")
 
@@ -302,7 +307,7 @@ def sides_of(sides):
     want = os.environ.get("BENCH_SIDES")
     if want:
         return [s for s in want.split(",") if s in sides or s == "same" and "tcp" in sides]
-    return [s for s in sides if s != "rudp" or PRELOAD]
+    return [s for s in sides if s not in ("rudp", "huge") or PRELOAD]
 
 
 def give_up(*_):
@@ -341,7 +346,7 @@ def number(v):
 
 def table(results):
     """First side against each other one."""
-    order = ("rudp", "same", "tcp", "bbr")
+    order = ("rudp", "huge", "same", "tcp", "bbr")
     sides = [s for s in order if any(s in by_side for by_side in results.values())]
     if not sides:
         return []

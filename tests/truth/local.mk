@@ -4,5 +4,5 @@ check_PROGRAMS += %D%/swarm %D%/truth
 %C%_swarm_SOURCES = %D%/swarm.c
 %C%_truth_SOURCES = %D%/truth.c
 %C%_truth_LDADD = src/mem/libmem.la $(PTHREAD_LIBS)
-dist_noinst_SCRIPTS += %D%/run_truth.sh %D%/run_set.sh
+dist_noinst_SCRIPTS += %D%/plot.sh %D%/run_truth.sh %D%/run_set.sh
 full_tests += %D%/run_truth.sh %D%/run_set.sh

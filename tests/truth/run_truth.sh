@@ -52,6 +52,19 @@ start_clients()
 	done
 }
 
+# Everybody has come.
+connected()
+{
+	local i
+
+	for ((i = 0; i < 1000; i++)); do
+		"$rudpstat" -j -d "$RUDP_DOMAIN" |
+			grep -qE "\"alloc\": ($((2 * pairs * each))|$((2 * pairs * each + pairs)))" && return
+		sleep 0.02
+	done
+	false
+}
+
 # Processes that die with their queues full: those who are left get it back.
 kill_some()
 {
@@ -131,7 +144,7 @@ kept_moving()
 		if (v["gap_ms"] > gap) gap = v["gap_ms"]
 		if (v["seconds"] > s) s = v["seconds"]
 		median += v["median"]; bytes += v["bytes"] }
-	END { printf "least %d median %d gap_ms %d bytes %d seconds %.1f\n",
+	END { printf "least %.0f median %.0f gap_ms %d bytes %.0f seconds %.1f\n",
 		least, median / NR, gap, bytes, s
 		exit !(least > 65536) }' client?.log | tee moved
 }
@@ -145,7 +158,7 @@ run_load()
 	start_clients "$1"
 	"$truth" sample "$RUDP_DOMAIN" "$samples" "$interval" samples.txt >sampled 2>&1 &
 	sampler=$!
-	kill_some && t84_skmem || bad=1
+	connected && kill_some && t84_skmem || bad=1
 	wait "$sampler" || { cat sampled; bad=1; }
 	kill -USR1 $servers
 	kill -USR1 $clients
