@@ -52,6 +52,7 @@ const char *limited_name(unsigned why)
 		[WHY_NONE] = "none", [WHY_EMPTY] = "application", [WHY_STATE] = "state",
 		[WHY_NOMEM] = "peer_memory", [WHY_CWND] = "cwnd", [WHY_WND] = "rwnd",
 		[WHY_CREDIT] = "credit", [WHY_NAGLE] = "nagle", [WHY_MEM] = "memory",
+		[WHY_PACE] = "pacing", [WHY_BELOW] = "queue_below",
 	};
 
 	return why < ARRAY_SIZE(names) && names[why] ? names[why] : "?";
@@ -121,6 +122,9 @@ static void memory(struct stat_conn *c, const struct sock *sk)
 
 	c->skmem.rmem_alloc = m->rmem_alloc;
 	c->skmem.rcvbuf = m->rcvbuf;
+	/* what was acknowledged has gone, whether somebody looked or not */
+	if (sk->conn.packets_out)
+		c->skmem.wmem_alloc = (s64)min(sk->conn.tx_below, (u64)INT64_MAX);
 	c->skmem.sndbuf = m->sndbuf;
 	c->skmem.forward_alloc = m->forward_alloc;
 	c->skmem.wmem_queued = m->wmem_queued;
