@@ -189,7 +189,8 @@ static bool read_at(int fd, void *buf, size_t len, u64 off)
 /* Between two operations the account balances (R2.1). */
 static bool at_rest(const struct mem_acct *m)
 {
-	return (s64)m->pages * PAGE_BYTES == m->forward_alloc + m->wmem_queued + m->rmem_alloc;
+	return (u64)m->pages * PAGE_BYTES ==	/* any numbers, so without a sign */
+	       (u64)m->forward_alloc + (u64)m->wmem_queued + (u64)m->rmem_alloc;
 }
 
 /* A copy that no reuse of the slot tore, if possible of a moment between two
