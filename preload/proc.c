@@ -20,7 +20,6 @@ static void child_of_fork(void)
 		return;
 	atomic_store(&identity->pid, getpid());
 	fd_after_fork();
-	rt_forked();
 }
 
 void proc_init(void)
@@ -33,7 +32,7 @@ void proc_init(void)
 	madvise(p, page, MADV_WIPEONFORK);
 	identity = p;
 	atomic_store(&identity->pid, getpid());
-	pthread_atfork(NULL, NULL, child_of_fork);
+	pthread_atfork(rt_forked, NULL, child_of_fork);
 }
 
 bool proc_is_vfork_child(void)

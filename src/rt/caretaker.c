@@ -28,6 +28,7 @@
 struct kept {
 	u32 gen[CARE_KINDS];	/* gen + 1; 0: none */
 	int fd[CARE_KINDS];
+	bool known;		/* the driver had adopted it */
 	bool lost;
 };
 
@@ -138,11 +139,15 @@ static bool is_lost(const struct sock *sk)
  * that no table of ours has it yet. */
 static void take_over(struct sock *sk)
 {
+	struct kept *k = sk->known ? keep_at(sk->index) : NULL;
+
+	if (!k)
+		return;		/* its pair waits for whoever drives */
+	k->known = true;
 	sk->owner_fd = kept_fd(sk, CARE_OWNER);
 	sk->tomb_fd = kept_fd(sk, CARE_TOMB);
 	sk->port.drv_fd = sk->port_index == sk->index ? kept_fd(sk, CARE_PORT) : -1;
-	if (sk->known && is_lost(sk) && keep_at(sk->index))
-		kept[sk->index].lost = true;
+	k->lost = is_lost(sk);
 	sk->known = sk->touched = sk->tx_blocked = false;
 	atomic_store(&sk->timer_at, USEC_NEVER);
 }
@@ -165,8 +170,7 @@ static void enter(struct sock *sk)
 
 static bool was_lost(const struct sock *sk)
 {
-	return sk->known && ((sk->index < nkept && kept[sk->index].lost) ||
-			     rt_sock(sk->port_index)->port.drv_fd < 0);
+	return kept[sk->index].lost || rt_sock(sk->port_index)->port.drv_fd < 0;
 }
 
 static void look_after(struct sock *sk)
@@ -183,6 +187,11 @@ static void look_after(struct sock *sk)
 	}
 	life_arm(sk);
 	sock_unlock(sk, -1);
+}
+
+static bool was_known(const struct sock *sk)
+{
+	return sk->index < nkept && kept[sk->index].known;
 }
 
 static bool is_driven(const struct sock *sk)
@@ -219,10 +228,10 @@ static void adopt_all(void)
 		if (is_driven(rt_sock(i)))
 			take_over(rt_sock(i));
 	for (u32 i = 1; i < end; i++)
-		if (is_driven(rt_sock(i)))
+		if (is_driven(rt_sock(i)) && was_known(rt_sock(i)))
 			enter(rt_sock(i));
 	for (u32 i = 1; i < end; i++)
-		if (is_driven(rt_sock(i)))
+		if (is_driven(rt_sock(i)) && was_known(rt_sock(i)))
 			look_after(rt_sock(i));
 	for (u32 i = 0; i < nkept; i++)
 		for (unsigned k = 0; k < CARE_KINDS; k++)

@@ -66,6 +66,7 @@ void exit_if_asked(void)
 
 	if (atomic_load(&exit_asked) != 1)
 		return;
+	mirror_hello();		/* what was listening or connecting last */
 	if (needed() && !care_all() && drv.nknown && leaving) {
 		pid = fork();
 		if (pid == 0) {

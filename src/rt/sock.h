@@ -160,7 +160,7 @@ bool rt_fd_protected(int fd);
 int rt_fd_move(int fd);
 /* Before an exit, or an exec: what is unsent or unfinished goes on being driven. */
 void rt_leave(bool exits);
-/* In a child just forked. */
+/* Before a fork: the child may want a driver when the parent is gone. */
 void rt_forked(void);
 
 /* ---- calls ---------------------------------------------------------------- */

@@ -411,7 +411,7 @@ void rt_joined(void)
 
 void rt_forked(void)
 {
-	if (drv.shm)
+	if (drv.shm && !rt_bypass)
 		atomic_store(&drv.shm->forked, 1);
 }
 
