@@ -203,12 +203,14 @@ static int do_ioctl(struct fd_use *u, int fd, unsigned long req, void *arg)
 	enum { ENOIOCTLCMD = 515 };
 	int ret;
 
-	if (req == FIONBIO) {
+	if (req == FIONBIO && !bad_pointer(arg)) {
 		ret = LIBC(ioctl)(fd, req, arg);
 		if (ret == 0)
 			sock_set_nonblock(&u->ref, *(int *)arg != 0);
 		return ret;
 	}
+	if (bad_pointer(arg))
+		return LIBC(ioctl)(fd, req, arg);
 	if (req == FIOASYNC)
 		sock_edge_triggered(&u->ref);
 	ret = sock_ioctl(&u->ref, fd, req, arg);

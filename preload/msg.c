@@ -4,23 +4,43 @@
 #include "preload/wrap.h"
 #include "rt/sys.h"
 
+/* The pieces before the first that is nowhere; -EFAULT: there are none. */
+static ssize_t good_pieces(const struct iovec *iov, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (iov[i].iov_len && bad_pointer(iov[i].iov_base))
+			return i ? (ssize_t)i : -EFAULT;
+	return (ssize_t)n;
+}
+
 ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags)
 {
+	ssize_t good = good_pieces(iov, (size_t)n);
 	struct msghdr msg = {
 		.msg_iov = (struct iovec *)(uintptr_t)iov,
-		.msg_iovlen = (size_t)n,
+		.msg_iovlen = (size_t)good,
 	};
 
 	pthread_testcancel();
-	return sock_sendmsg(&u->ref, u->fd, &msg, flags);
+	return good < 0 ? good : sock_sendmsg(&u->ref, u->fd, &msg, flags);
 }
 
-/* There never is urgent data: to ask for it is the error it is on a TCP
- * socket that has none. */
+/* What was not sent yet has no error to tell, and urgent data there never is. */
 static ssize_t recv_msghdr(struct fd_use *u, struct msghdr *msg, int flags)
 {
+	size_t n = msg->msg_iovlen;
+	ssize_t ret;
+
 	pthread_testcancel();
-	return flags & MSG_OOB ? -EINVAL : sock_recvmsg(&u->ref, u->fd, msg, flags);
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		return flags & MSG_ERRQUEUE ? -EAGAIN : -EINVAL;
+	ret = flags & MSG_TRUNC ? (ssize_t)n : good_pieces(msg->msg_iov, n);
+	if (ret < 0)
+		return ret;
+	msg->msg_iovlen = (size_t)ret;
+	ret = sock_recvmsg(&u->ref, u->fd, msg, flags);
+	msg->msg_iovlen = n;
+	return ret;
 }
 
 ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags)
@@ -53,20 +73,48 @@ ssize_t send(int fd, const void *buf, size_t len, int flags)
 
 ssize_t __send(int, const void *, size_t, int) ALIAS(send);
 
+/* Of the control messages that a TCP socket knows, none has an effect here. */
+static int check_control(const struct msghdr *msg)
+{
+	struct msghdr m = *msg;
+
+	if (bad_pointer(msg->msg_control))
+		return -EFAULT;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		size_t room = m.msg_controllen - (size_t)((char *)c - (char *)m.msg_control);
+
+		if (c->cmsg_len < sizeof(*c) || c->cmsg_len > room)
+			return -EINVAL;
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_RIGHTS || c->cmsg_type == SCM_CREDENTIALS)
+			continue;
+		if ((c->cmsg_type != SO_MARK && c->cmsg_type != SO_PRIORITY &&
+		     c->cmsg_type != SO_TIMESTAMPING) || c->cmsg_len != CMSG_LEN(sizeof(u32)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* TCP ignores the address of a send, but for MSG_FASTOPEN's, which opens. */
 static ssize_t send_msghdr(struct fd_use *u, const struct msghdr *msg, int flags)
 {
-	pthread_testcancel();
-	if (flags & MSG_FASTOPEN) {
-		if (msg->msg_name) {
-			int ret = sock_connect(&u->ref, u->fd, msg->msg_name, msg->msg_namelen);
+	struct msghdr good = *msg;
+	ssize_t n = good_pieces(msg->msg_iov, msg->msg_iovlen);
+	int err = msg->msg_controllen ? check_control(msg) : 0;
 
-			if (ret < 0)
-				return ret;
-		}
+	pthread_testcancel();
+	if (n < 0 || err)
+		return err ? err : n;
+	good.msg_iovlen = (size_t)n;
+	if (flags & MSG_FASTOPEN) {
+		err = sock_connect(&u->ref, u->fd, msg->msg_name,
+				   msg->msg_name ? msg->msg_namelen : 0);
+		if (err < 0)
+			return err;
 		flags &= ~MSG_FASTOPEN;
 	}
-	return sock_sendmsg(&u->ref, u->fd, msg, flags);
+	return sock_sendmsg(&u->ref, u->fd, &good, flags);
 }
 
 ssize_t sendto(int fd, const void *buf, size_t len, int flags,
@@ -92,6 +140,8 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (!fd_get_stream(fd, &u))
 		return LIBC(sendmsg)(fd, msg, flags);
+	if (bad_pointer(msg))
+		return result(-EFAULT);
 	if (msg->msg_iovlen > IOV_MAX)
 		return result(-EMSGSIZE);
 	return msg_send_result(send_msghdr(&u, msg, flags), flags);
@@ -107,6 +157,8 @@ int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 
 	if (!fd_get_stream(fd, &u))
 		return LIBC(sendmmsg)(fd, vec, n, flags);
+	if (n && bad_pointer(vec))
+		return (int)result(-EFAULT);
 	for (i = 0; i < n && i < IOV_MAX; i++) {
 		ret = send_msghdr(&u, &vec[i].msg_hdr, flags);
 		if (ret < 0)
@@ -180,6 +232,8 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 			attach_received(msg);
 		return ret;
 	}
+	if (bad_pointer(msg))
+		return result(-EFAULT);
 	if (msg->msg_iovlen > IOV_MAX)
 		return result(-EMSGSIZE);
 	return result(recv_msghdr(&u, msg, flags));
@@ -206,6 +260,8 @@ int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct time
 
 	if (!fd_get_stream(fd, &u))
 		return LIBC(recvmmsg)(fd, vec, n, flags, timeout);
+	if (n && bad_pointer(vec))
+		return (int)result(-EFAULT);
 	if (timeout && (timeout->tv_sec < 0 || (unsigned long)timeout->tv_nsec >= 1000000000UL))
 		return (int)result(-EINVAL);
 	if (timeout)

@@ -41,7 +41,7 @@ int ready_poll(struct pollfd *fds, nfds_t n)
 {
 	int ready = 0, any = 0;
 
-	if (!fd_active() || rt_bypass)
+	if (!fd_active() || rt_bypass || bad_pointer(fds))
 		return 0;
 	for (nfds_t i = 0; i < n; i++) {
 		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);

@@ -50,6 +50,8 @@ static ssize_t do_readv(struct fd_use *u, const struct iovec *iov, int n, int fl
 {
 	if (n < 0 || n > IOV_MAX)
 		return result(-EINVAL);
+	if (n && bad_pointer(iov))
+		return result(-EFAULT);
 	if (iov_empty(iov, n))
 		return 0;
 	return result(msg_recv(u, iov, n, flags));
@@ -59,6 +61,8 @@ static ssize_t do_writev(struct fd_use *u, const struct iovec *iov, int n, int f
 {
 	if (n < 0 || n > IOV_MAX)
 		return result(-EINVAL);
+	if (n && bad_pointer(iov))
+		return result(-EFAULT);
 	return msg_send_result(msg_send(u, iov, n, flags), flags);
 }
 

@@ -60,8 +60,8 @@ int bind(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(bind)(fd, sa, len);
-	if (bad_length(len))
-		return (int)result(-EINVAL);
+	if (bad_length(len) || (len && bad_pointer(sa.__sockaddr__)))
+		return (int)result(bad_length(len) ? -EINVAL : -EFAULT);
 	return (int)result(sock_bind(&u.ref, fd, sa.__sockaddr__, len));
 }
 
@@ -88,6 +88,8 @@ int accept4(int fd, __SOCKADDR_ARG sa, socklen_t *len, int flags)
 	}
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return (int)result(-EINVAL);
+	if (sa.__sockaddr__ && (bad_pointer(sa.__sockaddr__) || bad_pointer(len)))
+		return (int)result(-EFAULT);
 	ret = sock_accept(&u.ref, fd, sa.__sockaddr__, len, flags, &r);
 	return enter(ret, &r);
 }
@@ -117,8 +119,8 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(connect)(fd, sa, len);
-	if (bad_length(len))
-		return (int)result(-EINVAL);
+	if (bad_length(len) || (len && bad_pointer(sa.__sockaddr__)))
+		return (int)result(bad_length(len) ? -EINVAL : -EFAULT);
 	pthread_testcancel();
 	ret = sock_connect(&u.ref, fd, sa.__sockaddr__, len);
 	if (ret > 0 || (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
@@ -135,6 +137,8 @@ int getsockname(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(getsockname)(fd, sa, len);
+	if (bad_pointer(len) || (*len && bad_pointer(sa.__sockaddr__)))
+		return (int)result(-EFAULT);
 	return (int)result(sock_getname(&u.ref, fd, sa.__sockaddr__, len, false));
 }
 
@@ -144,6 +148,8 @@ int getpeername(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(getpeername)(fd, sa, len);
+	if (bad_pointer(len) || (*len && bad_pointer(sa.__sockaddr__)))
+		return (int)result(-EFAULT);
 	return (int)result(sock_getname(&u.ref, fd, sa.__sockaddr__, len, true));
 }
 

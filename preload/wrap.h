@@ -17,6 +17,14 @@ static inline ssize_t result(ssize_t ret)
 	return -1;
 }
 
+/* What no program can have mapped. Other bad pointers end it: librudp(7). */
+static inline bool bad_pointer(const void *p)
+{
+	uintptr_t a = (uintptr_t)p;
+
+	return unlikely(a < 4096 || a > UINTPTR_MAX / 2);
+}
+
 /* msg.c */
 ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags);
 ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags);

@@ -134,6 +134,12 @@ static void on_hups(struct ev_loop *loop, ev_io *w, int revents)
 	}
 }
 
+void driver_see_hups(void)
+{
+	on_hups(drv.loop, &drv.hups, 0);
+	run_attention();
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct mem_limits l;

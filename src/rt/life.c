@@ -212,6 +212,8 @@ bool life_maybe_free(struct sock *sk)
 		if (owner->closing)
 			driver_attention(owner);
 	} else {
+		if (atomic_load(&sk->kind) == SK_LISTENER)
+			port_refuse_rest(sk);
 		port_watch_stop(sk);
 	}
 	atomic_store(&sk->kind, SK_FREE);

@@ -188,6 +188,14 @@ static unsigned take_down(_Atomic u32 *waits, unsigned wake, unsigned which)
 	return who & WAIT_FUTEX ? wake : wake & ~which;
 }
 
+/* A connect() that does not wait: the peer must not be seen to accept before we
+ * show that we are connected, which only the driver can. */
+static bool show_first(const struct sock *sk)
+{
+	return unlikely(sk->conn.unconfirmed) && sk->m.plugged &&
+	       conn_ready(&sk->conn) & READY_OUT;
+}
+
 /* Sends, shows, arms. What must be done after the unlock is returned. */
 static unsigned settle(struct sock *sk, int fd, usec_t now)
 {
@@ -195,7 +203,9 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	bool ask = false;
 	u32 kind = atomic_load(&sk->kind);
 
-	if (kind == SK_CONN || kind == SK_RELAY)
+	if (kind == SK_CONN && rt_bypass && show_first(sk))
+		mirror_sync(sk);
+	if (kind == SK_RELAY || (kind == SK_CONN && (rt_bypass || !show_first(sk))))
 		udp_flush(sk, now);
 	wake = sleepers(sk);
 	if (rt_bypass) {

@@ -100,6 +100,22 @@ int mirror_again(struct sock *sk)
 	return ret;
 }
 
+/* Whose first words make no sense is hung up on, when all other hang-ups have
+ * been seen. */
+void mirror_driver_round(void)
+{
+	struct hello nonsense = { .nonce = ~drv.nonce };
+	int fd = rt_running() ? sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+	char c;
+
+	if (fd < 0)
+		return;
+	if (!connect_driver(fd) &&
+	    sys_send(fd, &nonsense, sizeof(nonsense), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		sys_recv(fd, &c, 1, 0);
+	sys_close(fd);
+}
+
 void mirror_watch(struct sock *sk, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLET };
@@ -199,6 +215,7 @@ static int read_hello(int fd)
 		join_answer(fd, (u64)h.gen << 32 | h.index);
 	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
+	driver_see_hups();	/* see mirror_driver_round() */
 	if (udp >= 0)
 		sys_close(udp);
 	sys_close(fd);

@@ -12,6 +12,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include "core/open.h"
+#include "core/wire.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -26,26 +28,59 @@ void port_release(int udp_fd)
 		reuse(udp_fd, 1);
 }
 
-/*
- * A port that is bound and not listening refuses, in TCP. A UDP socket that
- * nobody reads would swallow what comes instead; connected to itself it is
- * passed over by every packet, and the kernel answers that the port is
- * unreachable. Not with privileged ports: they may be bound as root, and
- * opened when the privilege is gone.
- */
-void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len)
+/* Connected to itself, a UDP socket is passed over by every packet, and the
+ * kernel answers that the port is unreachable. */
+static void deafen(int udp_fd, const union sock_addr *local, socklen_t len)
 {
 	union sock_addr self = *local;
-
-	if (ntohs(self.sa.sa_family == AF_INET ? self.in.sin_port : self.in6.sin6_port) <
-	    IPPORT_RESERVED)
-		return;
 
 	if (self.sa.sa_family == AF_INET && self.in.sin_addr.s_addr == INADDR_ANY)
 		self.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (self.sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&self.in6.sin6_addr))
 		self.in6.sin6_addr = in6addr_loopback;
 	sys_connect(udp_fd, &self, len);
+}
+
+/*
+ * A port that is bound and not listening refuses, in TCP. A UDP socket that
+ * nobody reads would swallow what comes instead. Not with privileged ports:
+ * they may be bound as root, and opened when the privilege is gone.
+ */
+void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len)
+{
+	u16 port = local->sa.sa_family == AF_INET ? local->in.sin_port : local->in6.sin6_port;
+
+	if (ntohs(port) >= IPPORT_RESERVED)
+		deafen(udp_fd, local, len);
+}
+
+/* What came between a listener's close and now would be lost with the socket,
+ * and who sent it would wait for its first timeout to learn the same. */
+void port_refuse_rest(struct sock *sk)
+{
+	u8 pkt[WIRE_HDR_MAX], reply[WIRE_HDR_MAX];
+	union sock_addr from;
+	struct iovec iov = { pkt, sizeof(pkt) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = &from };
+	struct wire_hdr h;
+	ssize_t n;
+
+	if (sk->port.drv_fd < 0)
+		return;
+	deafen(sk->port.drv_fd, &sk->local, sk->addr_len);
+	for (;;) {
+		iov = (struct iovec){ pkt, sizeof(pkt) };
+		m.msg_namelen = sizeof(from);
+		n = sys_recvmsg(sk->port.drv_fd, &m, MSG_DONTWAIT);
+		if (n < 0)
+			return;
+		if (m.msg_flags & MSG_TRUNC || !wire_decode(&h, pkt, (size_t)n))
+			continue;
+		iov.iov_base = reply;
+		iov.iov_len = open_reset_reply(&h, (size_t)n, reply, rt_now());
+		if (iov.iov_len)
+			sys_sendmsg(sk->port.drv_fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
 }
 
 /* To receive, it is replaced by one that never was connected: disconnecting

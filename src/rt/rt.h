@@ -101,6 +101,7 @@ void driver_publish(void);		/* driver: where others find it */
 void rt_set_hello(u64 id);
 void rt_joined(void);			/* this process has a family, which has a driver */
 enum { RELAY_SNDBUF = 65536 };		/* of an app end that is relayed */
+void driver_see_hups(void);		/* driver: those that are there, now */
 void driver_busy(void);			/* driver: tick for a while */
 u64 rt_random(void);
 int rt_fd_high(int fd);			/* moves to the top of the range; new number */
@@ -144,6 +145,7 @@ struct rx_meta {		/* of one received buffer */
 void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
 int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr);
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
+void port_refuse_rest(struct sock *sk);	/* driver: a listener's, before it is closed */
 int port_open(const struct sock *sk, int udp_fd);	/* receives from now on */
 void port_split(struct sock *owner);	/* driver: its connections get sockets of their own */
 
@@ -178,6 +180,7 @@ bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen
 int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
 int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
+void mirror_driver_round(void);			/* app side: returns when the driver has seen all hang-ups */
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
 void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is gone */
 void mirror_hello(void);			/* driver: pairs that connect */

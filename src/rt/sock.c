@@ -143,6 +143,10 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 	ret = open_port(sk);
 	if (!ret)
 		ret = port_bind(udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
+	if (ret == -EADDRINUSE && !sk->reuseaddr) {
+		mirror_driver_round();	/* of a listener that was closed just now? */
+		ret = port_bind(udp_fd(sk), &a, sk->addr_len, false);
+	}
 	if (ret < 0)
 		return ret;
 	sk->bound = true;

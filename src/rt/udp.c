@@ -14,6 +14,7 @@
 #include <linux/errqueue.h>
 #include <linux/sockios.h>
 #include "rt/pump.h"
+#include <sys/resource.h>
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -29,6 +30,7 @@ enum {
 	RX_BUF_UNITS = RUN_UNITS_MAX,
 	RX_ROUNDS = 4,		/* batches of one port before others get a turn */
 	CTL_BYTES = 128,
+	LIFT = 1024,		/* numbers of ours beyond the program's limit */
 };
 
 static void opt(int fd, int level, int name, int val)
@@ -36,9 +38,25 @@ static void opt(int fd, int level, int name, int val)
 	sys_setsockopt(fd, level, name, &val, sizeof(val));
 }
 
-int udp_open(struct port *p, int family, bool v6only, bool reuseport)
+/* Where the program has used all its numbers, one beyond its soft limit. */
+static int udp_socket(int family)
 {
 	int fd = sys_socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct rlimit was, lifted;
+
+	if (fd != -EMFILE || getrlimit(RLIMIT_NOFILE, &was))
+		return fd;
+	lifted = (struct rlimit){ min(was.rlim_cur + LIFT, was.rlim_max), was.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &lifted))
+		return fd;
+	fd = sys_socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setrlimit(RLIMIT_NOFILE, &was);
+	return fd;
+}
+
+int udp_open(struct port *p, int family, bool v6only, bool reuseport)
+{
+	int fd = udp_socket(family);
 	int got = 0;
 	socklen_t len = sizeof(got);
 

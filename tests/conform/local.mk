@@ -1,8 +1,9 @@
 # The same program over kernel TCP and over librudp; run.sh compares.
 conform_programs = \
-	%reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups %reldir%/inherit \
+	%reldir%/asyncs %reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups \
+	%reldir%/epolls %reldir%/fdlimits %reldir%/inherit \
 	%reldir%/ioctls %reldir%/mapped %reldir%/mmsg %reldir%/names \
-	%reldir%/nonblock %reldir%/opening %reldir%/options %reldir%/pipes \
+	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/signals %reldir%/states %reldir%/streams \
 	%reldir%/threads %reldir%/timeouts %reldir%/xfers
 check_PROGRAMS += $(conform_programs)
@@ -28,6 +29,11 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_states_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_threads_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_asyncs_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_epolls_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_fdlimits_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_oddsends_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_ports_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 EXTRA_DIST += %reldir%/programs
 dist_noinst_SCRIPTS += %reldir%/run.sh
 full_tests += %reldir%/run.sh

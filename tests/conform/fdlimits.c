@@ -1,0 +1,116 @@
+/* fdlimits.c - no more descriptors; high ones; a program that closes all. */
+#include "conform.h"
+#include <sys/resource.h>
+#include <sys/select.h>
+
+static void set_limit(rlim_t n)
+{
+	struct rlimit rl;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	rl.rlim_cur = n;
+	say("setrlimit", setrlimit(RLIMIT_NOFILE, &rl));
+}
+
+/* As a daemon does at its start. */
+static void close_all(void)
+{
+	int c, s;
+	char x;
+
+	for (int fd = 3; fd < 1024; fd++)
+		close(fd);
+	pair(&c, &s);
+	for (int fd = 3; fd < 1024; fd++)
+		if (fd != c && fd != s)
+			close(fd);
+	say("write", write(c, "x", 1));
+	say("read", read(s, &x, 1));
+	printf("lowest numbers: %d\n", c < 10 && s < 10);
+	for (int fd = 3; fd < 1024; fd++)
+		close(fd);
+	say("closed", write(c, "x", 1));
+	pair(&c, &s);
+	say("again: write", write(c, "x", 1));
+	say("read", read(s, &x, 1));
+	close(c);
+	close(s);
+}
+
+static void at_the_limit(void)
+{
+	int held[64], n = 0, l, c, s, fd;
+	union addr a;
+	socklen_t len;
+	char x;
+
+	l = listener(8, &a, &len);
+	c = fresh();
+	connect(c, &a.sa, len);
+	await(l, POLLIN);
+	set_limit(40);
+	while (n < 64 && (fd = open("/dev/null", O_RDONLY)) >= 0)
+		held[n++] = fd;
+	say("open", -1);
+	printf("all numbers can be had: %d\n", held[n - 1] == 39);
+	say("socket", socket(family, SOCK_STREAM, 0));
+	say("accept", accept(l, NULL, NULL));
+	say("dup", dup(c));
+	say("F_DUPFD", fcntl(c, F_DUPFD, 0));
+	say("dup2 beyond", dup2(c, 40));
+	say("F_DUPFD beyond", fcntl(c, F_DUPFD, 40));
+	show_await("nothing is lost", l, POLLIN);
+	close(held[--n]);
+	s = accept(l, NULL, NULL);
+	printf("accept with one free: %d\n", s == 39);
+	say("write", write(c, "x", 1));
+	say("read", read(s, &x, 1));
+	close(s);
+	fd = socket(family, SOCK_STREAM, 0);
+	printf("socket with one free: %d\n", fd == 39);
+	say("connect", connect(fd, &a.sa, len));
+	close(fd);
+	while (n)
+		close(held[--n]);
+	set_limit(1024);
+	close(c);
+	close(l);
+}
+
+static void high_numbers(void)
+{
+	struct rlimit rl;
+	struct timeval now = { 5, 0 };
+	unsigned long set[4096 / 64] = { 0 };
+	fd_set *r = (fd_set *)(void *)set;
+	int c, s, hi;
+	char x;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	if (rl.rlim_max < 4096) {
+		printf("no high numbers here\n");
+		return;
+	}
+	set_limit(4096);
+	pair(&c, &s);
+	hi = dup2(s, 3000);
+	close(s);
+	write_all(c, "x", 1);
+	set[hi / 64] |= 1UL << hi % 64;
+	say("select above 1024", select(hi + 1, r, NULL, NULL, &now));
+	printf("set: %d\n", (set[hi / 64] >> hi % 64 & 1) != 0);
+	say("read", read(hi, &x, 1));
+	show_poll("poll", hi);
+	close(hi);
+	show_await("closed", c, POLLRDHUP);
+	close(c);
+}
+
+int main(int argc, char **argv)
+{
+	start(argc, argv);
+	close_all();
+	at_the_limit();
+	high_numbers();
+	return 0;
+}
