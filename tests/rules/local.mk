@@ -1,7 +1,7 @@
 # Rules of the project that a script can check.
 
-dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
-core_tests += %reldir%/man %reldir%/env_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
+dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented %reldir%/surface_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
+core_tests += %reldir%/man %reldir%/env_documented %reldir%/surface_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
 EXTRA_DIST += %reldir%/statements.open
 
 # Needs the built library.
