@@ -6,3 +6,6 @@ check_PROGRAMS += %D%/swarm %D%/truth
 %C%_truth_LDADD = src/mem/libmem.la $(PTHREAD_LIBS)
 dist_noinst_SCRIPTS += %D%/plot.sh %D%/run_truth.sh %D%/run_set.sh
 full_tests += %D%/run_truth.sh %D%/run_set.sh
+dist_noinst_SCRIPTS += %D%/run_sndtimeo.sh
+EXTRA_DIST += %D%/sndtimeo.py
+full_tests += %D%/run_sndtimeo.sh
