@@ -5,10 +5,11 @@
 #include <sys/mman.h>
 #include "rt/pump.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
-enum { PUMP_EVENTS = 64, QUIET_CHECKS = 5 };
+enum { PUMP_EVENTS = 64, QUIET_CHECKS = 5, LATE_CHECKS = 2 };
 
-#define CHECK_S		0.001
+#define CHECK_S		0.002
 #define KICK		UINT64_MAX
 
 struct aside {
@@ -29,7 +30,7 @@ static struct {
 	/* the event thread's */
 	ev_io ports;
 	ev_timer check;
-	u32 seen, quiet;
+	u32 seen, quiet, late;
 } pump;
 
 static TLS_IE bool noted, running;
@@ -114,6 +115,7 @@ void pump_no_more(void)
 {
 	if (pump.direct)
 		atomic_store(pump.direct, 0);
+	watch_flush();
 }
 
 void pump_note_thread(void)
@@ -197,11 +199,16 @@ static bool run_ports(const struct epoll_event *ev, int n)
 	return all;
 }
 
+bool pump_allowed(void)
+{
+	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed);
+}
+
 bool pump_take(void)
 {
 	u32 free_seat = 0;
 
-	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed) &&
+	return pump_allowed() &&
 	       (atomic_compare_exchange_strong(&pump.seat, &free_seat, 1) || free_seat == 1);
 }
 
@@ -231,19 +238,40 @@ static int wait_ports(struct epoll_event *ev, usec_t until)
 	return n;
 }
 
+static void run_mine(const struct epoll_event *ev, int n)
+{
+	bool all;
+
+	running = true;
+	all = run_ports(ev, n);
+	running = false;
+	atomic_fetch_add(&pump.rounds, 1);
+	if (!all)
+		pump_no_more();
+}
+
+void pump_now(void)
+{
+	struct epoll_event ev[PUMP_EVENTS];
+	int n = epoll_wait_on(drv.wait_app, ev, PUMP_EVENTS, 0);
+
+	if (n > 0)
+		run_mine(ev, n);
+}
+
+void pump_leave(void)
+{
+	atomic_store(&pump.seat, 0);
+}
+
 int pump_wait(usec_t until)
 {
 	struct epoll_event ev[PUMP_EVENTS];
 	int n = wait_ports(ev, until);
 
-	if (n > 0) {
-		running = true;
-		if (!run_ports(ev, n))
-			pump_no_more();
-		running = false;
-		atomic_fetch_add(&pump.rounds, 1);
-	}
-	atomic_store(&pump.seat, 0);
+	if (n > 0)
+		run_mine(ev, n);
+	pump_leave();
 	return n > 0 ? 0 : n < 0 ? n : -EAGAIN;
 }
 
@@ -280,7 +308,7 @@ static void on_ports(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	pump.seen = atomic_load(&pump.rounds);
-	pump.quiet = 0;
+	pump.quiet = pump.late = 0;
 	ev_io_stop(loop, w);
 	pump.check.repeat = CHECK_S;
 	ev_timer_again(loop, &pump.check);
@@ -303,13 +331,13 @@ static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
 		on_duty();
 	} else if (rounds != pump.seen) {
 		pump.seen = rounds;
-		pump.quiet = 0;
+		pump.quiet = pump.late = 0;
 		driver_busy();
-	} else if (something_waits()) {
+	} else if (something_waits() && ++pump.late >= LATE_CHECKS) {
 		atomic_store(&pump.seat, 0);	/* its thread is gone, or elsewhere */
 		on_duty();
 		receive();
-	} else if (!atomic_load(&pump.seat) || ++pump.quiet >= QUIET_CHECKS) {
+	} else if (!pump.late && ++pump.quiet >= QUIET_CHECKS) {
 		on_duty();
 	}
 }

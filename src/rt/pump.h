@@ -14,10 +14,11 @@
  *                (`direct`). Correctness never depends on the seat.
  *
  * The event thread goes off duty when it meets packets while the seat is
- * taken, and looks each millisecond whether they are being run; if they are
- * not it takes them, and the duty, back. It also takes it back when nothing
- * has come for a while, so that an idle program costs no wake-ups. A program
- * that computes between its calls is behind by two milliseconds at most.
+ * taken, and looks each two milliseconds whether they are being run; if twice
+ * they were not it takes them, and the duty, back. It also takes it back when
+ * nothing has come for a while, so that an idle program costs no wake-ups. A
+ * program that computes between its calls is behind by six milliseconds at
+ * most (less than a delayed acknowledgement), once, until it waits again.
  *
  * What only the driver can do (its descriptors): new connections, answers to
  * packets of no connection, tokens. Such packets are put aside for it.
@@ -51,6 +52,10 @@ bool pump_take(void);
 /* Waits for packets, runs them, leaves the seat: 0; -EINTR; -EAGAIN: it is
  * later than `until`. No lock held. */
 int pump_wait(usec_t until);
+/* The same in two steps, for a wait that somebody else does on wait_epfd. */
+void pump_now(void);			/* runs what is there */
+void pump_leave(void);
+bool pump_allowed(void);
 void pump_kick(void);			/* ends its wait */
 
 #endif
