@@ -58,16 +58,37 @@ static bool needed(void)
 	return drv.nknown || atomic_load(&drv.shm->forked);
 }
 
-/* In the event thread. Returns in the caretaker alone, or when there is
- * nothing to take care of. */
+/* All is passed on. Whoever is killed inside a sock's lock leaves a connection
+ * that has to be aborted, so nothing is touched any more: until the end, or,
+ * where the program may go on (an exec that fails, a handler that jumps out of
+ * abort), for as long as an end would have taken. */
+static void stand_still(void)
+{
+	const struct timespec patience = { 0, 50 * 1000000 };
+
+	do
+		sys_futex_wait(&exit_asked, 2, leaving ? NULL : &patience);
+	while (leaving);
+}
+
+static void answer(void)
+{
+	atomic_store(&exit_asked, 2);
+	sys_futex_wake(&exit_asked, INT32_MAX);
+}
+
+/* In the event thread. Returns in the caretaker, or when the program may go on. */
 void exit_if_asked(void)
 {
+	bool passed = false;
 	pid_t pid;
 
 	if (atomic_load(&exit_asked) != 1)
 		return;
 	mirror_hello();		/* what was listening or connecting last */
-	if (needed() && !care_all() && drv.nknown && leaving) {
+	if (needed())
+		passed = care_all();
+	if (needed() && !passed && drv.nknown && leaving) {
 		pid = fork();
 		if (pid == 0) {
 			atomic_store(&exit_asked, 0);
@@ -80,8 +101,9 @@ void exit_if_asked(void)
 	}
 	if (!needed())
 		leave();
-	atomic_store(&exit_asked, 2);
-	sys_futex_wake(&exit_asked, INT32_MAX);
+	answer();
+	if (passed)
+		stand_still();
 	while (drv.handed_over)
 		sys_call6(SYS_ppoll, 0, 0, 0, 0, 0, 0);
 }
@@ -111,6 +133,6 @@ void rt_leave(bool exits)
 	driver_wake();
 	while (atomic_load(&exit_asked) == 1)
 		sys_futex_wait(&exit_asked, 1, NULL);
-	if (first)
+	if (first && !exits)
 		atomic_store(&exit_asked, 0);
 }

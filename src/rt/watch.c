@@ -149,11 +149,11 @@ bool watch_covers(struct sock *sk)
 	struct local *l = local_get(sk->index);
 	bool covers = false;
 
-	if (!l || !l->watched || !pump_allowed())
+	if (!l || !(l->watched || l->listed) || !pump_allowed())
 		return false;
 	pthread_mutex_lock(&lock);
-	if (l->watched == WATCH_ONE && l->watch_gen == atomic_load(&sk->gen))
-		covers = l->listed || (pump_is_me() && list_add(l, sk->index));
+	if (l->watched != WATCH_MANY && l->watch_gen == atomic_load(&sk->gen))
+		covers = l->listed || (l->watched && pump_is_me() && list_add(l, sk->index));
 	pthread_mutex_unlock(&lock);
 	return covers;
 }
@@ -168,16 +168,16 @@ static bool plain(u32 events)
 /* Lock held. The sock's registration as it is now; true: it must get a token. */
 static bool note(struct local *l, struct set *s, u32 gen, int op, const struct epoll_event *ev)
 {
-	bool same = l->watched && l->watch_gen == gen, was_listed = same && l->listed;
+	bool same = l->watch_gen == gen, was_listed = same && l->listed;
 
 	if (!same) {
 		l->watched = WATCH_NONE;
 		l->watch_gen = gen;
 	}
-	if (op == EPOLL_CTL_DEL) {
+	if (op == EPOLL_CTL_DEL) {	/* it stays listed: it may come back */
 		if (l->watched == WATCH_ONE && l->watch_epfd == s->epfd)
 			l->watched = WATCH_NONE;
-		return was_listed;
+		return false;
 	}
 	if (op == EPOLL_CTL_ADD && l->watched)
 		l->watched = WATCH_MANY;
@@ -250,12 +250,12 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 
 		l->listed = false;
 		ready = atomic_load(&sk->ready);
-		if (l->watched != WATCH_ONE || atomic_load(&sk->gen) != l->watch_gen ||
-		    !(ready & READY_IN) || ready & SOCK_READY_SHOWN)
+		if (l->watched == WATCH_MANY || atomic_load(&sk->gen) != l->watch_gen ||
+		    !(ready & READY_IN) || ready & SOCK_READY_SHOWN || !atomic_load(&l->refs))
 			continue;
 		list_add(l, index);
 		bits = events_of(ready, l->watch_events);
-		if (bits && l->watch_epfd == epfd)
+		if (bits && l->watched && l->watch_epfd == epfd)
 			n = merge(ev, n, l, bits);
 	}
 	pthread_mutex_unlock(&lock);

@@ -36,9 +36,8 @@ check_PROGRAMS += %D%/ends
 proc_scripts = \
 	%D%/run_apache.sh \
 	%D%/run_ends.sh \
-	%D%/run_haproxy.sh \
 	%D%/run_nginx_daemon.sh \
 	%D%/run_postgres.sh \
 	%D%/run_sshd.sh
 full_tests += $(proc_scripts)
-dist_noinst_SCRIPTS += $(proc_scripts)
+dist_noinst_SCRIPTS += $(proc_scripts) %D%/run_haproxy.sh
