@@ -188,7 +188,8 @@ static int queue_message(struct courier *c, const char *data, size_t len)
 	}
 	m->len = len;
 	m->p.seq = htonl(c->next++);
-	memcpy(m->p.data, data, len);
+	if (len)			/* the end has none, and no address */
+		memcpy(m->p.data, data, len);
 	STAILQ_INSERT_TAIL(&c->queue, m, next);
 	if (!c->unsent)
 		c->unsent = m;
