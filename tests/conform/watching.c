@@ -73,6 +73,7 @@ static void levels(void)
 	see("again", 5000);
 	shutdown(s, SHUT_WR);
 	take(10);
+	await(c, POLLRDHUP);
 	see("end", 5000);
 	take(10);
 	end();
