@@ -3,16 +3,12 @@
  * asked always: what it unblocks is delivered first. */
 #include "preload/ready.h"
 #include "preload/wrap.h"
-#include "rt/watch.h"
 
 int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	int ready = ready_poll(fds, n);
 
-	if (ready)
-		return ready;
-	watch_flush();
-	return LIBC(poll)(fds, n, timeout);
+	return ready ? ready : LIBC(poll)(fds, n, timeout);
 }
 
 int __poll(struct pollfd *, nfds_t, int) ALIAS(poll);
@@ -21,20 +17,14 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t fdslen)
 {
 	int ready = n * sizeof(*fds) <= fdslen ? ready_poll(fds, n) : 0;
 
-	if (ready)
-		return ready;
-	watch_flush();
-	return LIBC(__poll_chk)(fds, n, timeout, fdslen);
+	return ready ? ready : LIBC(__poll_chk)(fds, n, timeout, fdslen);
 }
 
 int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
 	int ready = mask ? 0 : ready_poll(fds, n);
 
-	if (ready)
-		return ready;
-	watch_flush();
-	return LIBC(ppoll)(fds, n, timeout, mask);
+	return ready ? ready : LIBC(ppoll)(fds, n, timeout, mask);
 }
 
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
@@ -42,20 +32,14 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 {
 	int ready = !mask && n * sizeof(*fds) <= fdslen ? ready_poll(fds, n) : 0;
 
-	if (ready)
-		return ready;
-	watch_flush();
-	return LIBC(__ppoll_chk)(fds, n, timeout, mask, fdslen);
+	return ready ? ready : LIBC(__ppoll_chk)(fds, n, timeout, mask, fdslen);
 }
 
 int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout)
 {
 	int ready = ready_select(n, rd, wr, ex);
 
-	if (ready)
-		return ready;
-	watch_flush();
-	return LIBC(select)(n, rd, wr, ex, timeout);
+	return ready ? ready : LIBC(select)(n, rd, wr, ex, timeout);
 }
 
 int __select(int, fd_set *, fd_set *, fd_set *, struct timeval *) ALIAS(select);
@@ -65,8 +49,5 @@ int pselect(int n, fd_set *rd, fd_set *wr, fd_set *ex, const struct timespec *ti
 {
 	int ready = mask ? 0 : ready_select(n, rd, wr, ex);
 
-	if (ready)
-		return ready;
-	watch_flush();
-	return LIBC(pselect)(n, rd, wr, ex, timeout, mask);
+	return ready ? ready : LIBC(pselect)(n, rd, wr, ex, timeout, mask);
 }

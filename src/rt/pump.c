@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include "rt/pump.h"
 #include "rt/sys.h"
-#include "rt/watch.h"
 
 enum { PUMP_EVENTS = 64, QUIET_CHECKS = 5, LATE_CHECKS = 2 };
 
@@ -115,7 +114,6 @@ void pump_no_more(void)
 {
 	if (pump.direct)
 		atomic_store(pump.direct, 0);
-	watch_flush();
 }
 
 void pump_note_thread(void)
@@ -199,16 +197,11 @@ static bool run_ports(const struct epoll_event *ev, int n)
 	return all;
 }
 
-bool pump_allowed(void)
-{
-	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed);
-}
-
 bool pump_take(void)
 {
 	u32 free_seat = 0;
 
-	return pump_allowed() &&
+	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed) &&
 	       (atomic_compare_exchange_strong(&pump.seat, &free_seat, 1) || free_seat == 1);
 }
 
@@ -250,20 +243,6 @@ static void run_mine(const struct epoll_event *ev, int n)
 		pump_no_more();
 }
 
-void pump_now(void)
-{
-	struct epoll_event ev[PUMP_EVENTS];
-	int n = epoll_wait_on(drv.wait_app, ev, PUMP_EVENTS, 0);
-
-	if (n > 0)
-		run_mine(ev, n);
-}
-
-void pump_leave(void)
-{
-	atomic_store(&pump.seat, 0);
-}
-
 int pump_wait(usec_t until)
 {
 	struct epoll_event ev[PUMP_EVENTS];
@@ -271,7 +250,7 @@ int pump_wait(usec_t until)
 
 	if (n > 0)
 		run_mine(ev, n);
-	pump_leave();
+	atomic_store(&pump.seat, 0);
 	return n > 0 ? 0 : n < 0 ? n : -EAGAIN;
 }
 

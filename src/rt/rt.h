@@ -33,21 +33,12 @@ struct port_watch {		/* of a sock that owns a port; under rx_lock (pump.h) */
 	u32 senders, senders_now;	/* connections that sent in the last, this tick */
 };
 
-enum watched { WATCH_NONE, WATCH_ONE, WATCH_MANY };
-
 /* This process's own view of a sock, by index: descriptor numbers differ from
  * process to process. Forked children have a copy. */
 struct local {
 	_Atomic u32 refs;	/* descriptors of it in this process */
 	_Atomic u32 port_users;	/* of its port: socks with refs, itself included */
 	_Atomic s32 udp_fd;	/* number + 1 of its UDP socket here; 0: none */
-
-	/* Its registration in an epoll set; under watch.c's lock. */
-	u8 watched;		/* enum watched */
-	bool listed;
-	u32 watch_gen, watch_events;
-	int watch_epfd;
-	u64 watch_data;
 };
 
 struct sock_timer {
@@ -196,7 +187,6 @@ void mirror_hello(void);			/* driver: pairs that connect */
 void mirror_plug(struct sock *sk, int fd);
 void mirror_drain(struct sock *sk, int fd, u32 keep);
 void mirror_sync(struct sock *sk);		/* driver, lock held */
-u32 mirror_shown(const struct sock *sk);	/* SOCK_READY_SHOWN: as readable */
 bool mirror_sync_app(struct sock *sk, int fd);	/* other holders; true: the driver is needed */
 void mirror_drop(struct sock *sk);		/* driver: close our ends */
 

@@ -18,7 +18,6 @@
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
-#include "rt/watch.h"
 
 TLS_IE int rt_bypass;
 struct driver drv = { .wake_app = -1, .wait_app = -1, .kick_app = -1, .alive_app = -1 };
@@ -237,7 +236,6 @@ bool local_unref(struct sock *sk)
 
 	if (!l || !atomic_load(&l->refs) || atomic_fetch_sub(&l->refs, 1) != 1)
 		return false;
-	watch_closed(sk->index);
 	if (p && atomic_load(&p->port_users) && atomic_fetch_sub(&p->port_users, 1) == 1) {
 		udp = atomic_exchange(&p->udp_fd, 0);
 		if (udp)
