@@ -28,7 +28,8 @@ case ${SANITIZERS:-no} in
 	# It holds signals back until a libc call that it knows, and ours are not
 	# (signals, timeouts, asyncs); takes a descriptor that is closed under a
 	# reader for a race (threads); starts no thread after a fork (watching);
-	# and loses what orders a page that the driver passes on (dataflags).
+	# and reports races on buffers that go from thread to thread which are not
+	# explained yet (dataflags).
 	progs=$(printf '%s\n' $progs |
 		grep -vx -e signals -e timeouts -e asyncs -e threads -e watching -e dataflags)
 	export TSAN_OPTIONS="suppressions=$top_srcdir/tests/tsan.supp ${TSAN_OPTIONS-}"
