@@ -221,6 +221,38 @@ static inline void snd_close(void)
 	bench_close(&B);
 }
 
+static inline void lock_sndbuf(u32 bytes)
+{
+	B.c.mem.sndbuf = bytes;
+	B.c.mem.lock_bits |= SNDBUF_LOCK;
+}
+
+/* Sets the domain's limits; what is charged stays. */
+static inline void limits(u64 low, u64 pressure, u64 high)
+{
+	struct mem_limits l = bench_limits();
+
+	l.mem[0] = low;
+	l.mem[1] = pressure;
+	l.mem[2] = high;
+	ck_assert_int_eq(domain_set_limits(B.d, &l), 0);
+}
+
+/* Somebody else holds pages of the domain. */
+static struct mem_acct other;
+
+static inline void other_takes(u32 pages)
+{
+	mem_acct_init(&other, B.ar, OWNER_SOCK0 + 1, 1);
+	for (u32 i = 0; i < pages; i++)
+		ck_assert_uint_ne(mem_alloc(&other, PAGE_UNITS, MEM_RCV, true), MEM_NONE);
+}
+
+static inline void other_gives(void)
+{
+	mem_acct_purge(&other);
+}
+
 #define RUN_SUITE(name, add) int main(void) { return run_case(name, add); }
 
 #endif
