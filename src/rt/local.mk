@@ -1,6 +1,7 @@
 # The runtime: the only part with a clock, sockets and threads.
 noinst_LTLIBRARIES += %reldir%/librt.la
 %canon_reldir%_librt_la_SOURCES = \
+	%reldir%/accept.c \
 	%reldir%/care.c %reldir%/care.h %reldir%/caretaker.c \
 	%reldir%/join.c %reldir%/join.h \
 	%reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \

@@ -194,7 +194,7 @@ int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len
 	return 0;
 }
 
-/* ---- listen and accept ------------------------------------------------------------- */
+/* ---- listen ------------------------------------------------------------------------ */
 
 /* The driver may adopt it before we return: what it is must be said first. */
 static int hand_over(struct sock *sk, int fd, enum sock_kind kind, enum conn_state state)
@@ -263,81 +263,6 @@ void listen_inherit(const struct sock *lsk, struct sock *sk)
 	sk->reuseaddr = lsk->reuseaddr;
 	sk->reuseport = lsk->reuseport;
 	sockopt_inherit(lsk, sk);
-}
-
-/* Takes one message out of the listener's mirror. */
-static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
-{
-	u32 msg[2];
-	struct iovec iov = { msg, sizeof(msg) };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
-			    .msg_controllen = sizeof(ctl.buf) };
-	struct waiting w = wait_begin();
-	ssize_t n = sys_recvmsg(fd, &m, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0);
-	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int got;
-
-	wait_end(w);
-	if (n == 0 || n == -ECONNRESET)
-		return -EINVAL;		/* shut down: no longer listening */
-	if (n < 0)
-		return (int)n;
-	atomic_fetch_sub(&lsk->shown, 1);
-	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EMFILE;		/* the kernel had no number; the driver queues it again */
-	memcpy(&got, CMSG_DATA(cm), sizeof(got));
-	*index = msg[0];
-	*gen = msg[1];
-	return got;
-}
-
-static void taken(struct sock_ref *r)
-{
-	struct sock *lsk = r->sk;
-
-	atomic_fetch_add(&lsk->taken, 1);
-	if (atomic_load(&lsk->waiting) && sock_note_trylock(lsk, r->gen, PEND_REFILL))
-		sock_unlock(lsk, -1);
-}
-
-int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
-		struct sock_ref *ret)
-{
-	u32 index = 0, gen = 0;
-	int got, err;
-
-	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
-		return -EINVAL;
-	if (atomic_load(&r->sk->kind) != SK_LISTENER)
-		return -EINVAL;
-	for (;;) {
-		got = take(r->sk, fd, flags, &index, &gen);
-		if (got == -EMFILE)
-			return got;
-		if (got < 0)
-			return got;
-		taken(r);
-		*ret = (struct sock_ref){ rt_sock(index), gen };
-		err = ret->sk ? sock_lock(ret) : -EBADF;
-		if (!err)
-			break;
-		sys_close(got);		/* it died in the queue */
-	}
-	ret->sk->accepted = true;
-	atomic_store(&ret->sk->nonblock, !!(flags & SOCK_NONBLOCK));
-	if (sa && len) {
-		memcpy(sa, &ret->sk->peer, min(*len, ret->sk->addr_len));
-		*len = ret->sk->addr_len;
-	}
-	local_ref(ret->sk);
-	pthread_mutex_unlock(&ret->sk->lock);
-	if (flags & SOCK_NONBLOCK)
-		sys_fcntl(got, F_SETFL, O_RDWR | O_NONBLOCK);
-	return got;
 }
 
 /* ---- connect --------------------------------------------------------------------------- */
