@@ -202,7 +202,8 @@ int rt_join(int fd, struct sock_ref *ret)
 	if (!may_be_ours(fd))
 		return -ENOENT;
 	cookie = join_cookie(fd);
-	if (!drv.ar) {
+	sk = drv.ar ? find(cookie) : NULL;
+	if (!drv.ar || (!sk && rt_abandon())) {
 		err = join_family(cookie, &r, fds);
 		if (err < 0)
 			return err;
@@ -214,8 +215,6 @@ int rt_join(int fd, struct sock_ref *ret)
 		sk = find(cookie);
 		if (sk && r.nfds > JOIN_UDP)
 			keep_udp(sk, fds[JOIN_UDP]);
-	} else {
-		sk = find(cookie);
 	}
 	if (!sk)
 		return -ENOENT;

@@ -100,6 +100,7 @@ int driver_loop(void);			/* driver: what it watches */
 void driver_publish(void);		/* driver: where others find it */
 void rt_set_hello(u64 id);
 void rt_joined(void);			/* this process has a family, which has a driver */
+bool rt_abandon(void);	/* leaves a family without sockets or driver; false: it has some */
 enum { RELAY_SNDBUF = 65536 };		/* of an app end that is relayed */
 void driver_see_hups(void);		/* driver: those that are there, now */
 void driver_busy(void);			/* driver: tick for a while */

@@ -170,6 +170,18 @@ void rt_fd_forget(int fd)
 	sys_close(fd);
 }
 
+/* What the driver will take along. */
+static void move_unlaunched(int fd, int high)
+{
+	int ctl, buf, hold = arena_hold_fd(drv.ar);
+
+	arena_fds(drv.ar, &ctl, &buf);
+	arena_moved_fds(drv.ar, fd == ctl ? high : ctl, fd == buf ? high : buf,
+			fd == hold ? high : hold);
+	if (fd == domain_fd(drv.dom))
+		domain_moved_fd(drv.dom, high);
+}
+
 int rt_fd_move(int fd)
 {
 	int high;
@@ -190,6 +202,8 @@ int rt_fd_move(int fd)
 		drv.kick_app = high;
 	if (fd == drv.alive_app)
 		drv.alive_app = high;
+	if (drv.ar && !rt_running())
+		move_unlaunched(fd, high);
 	for (u32 i = 0; i < LOCAL_CHUNKS && atomic_load(&locals[i]); i++)
 		for (u32 j = 0; j < LOCAL_CHUNK; j++) {
 			s32 want = fd + 1;
@@ -246,6 +260,32 @@ bool local_unref(struct sock *sk)
 
 /* ---- first use ------------------------------------------------------------------ */
 
+/* A program may close all that it does not know before it makes a driver
+ * necessary, which then takes them along. */
+static void out_of_the_way(void)
+{
+	int ctl, buf, hold = arena_hold_fd(drv.ar), dom = domain_fd(drv.dom);
+
+	arena_fds(drv.ar, &ctl, &buf);
+	arena_moved_fds(drv.ar, rt_fd_high(ctl), rt_fd_high(buf), hold < 0 ? -1 : rt_fd_high(hold));
+	if (dom >= 0)
+		domain_moved_fd(drv.dom, rt_fd_high(dom));
+}
+
+/* The driver has them, or nobody needs them any more. */
+static void forget_fds(void)
+{
+	int ctl, buf, hold = arena_hold_fd(drv.ar), dom = domain_fd(drv.dom);
+
+	arena_fds(drv.ar, &ctl, &buf);
+	rt_fd_forget(ctl);
+	rt_fd_forget(buf);
+	if (hold >= 0)
+		rt_fd_forget(hold);
+	if (dom >= 0)
+		rt_fd_forget(dom);
+}
+
 static int attach(void)
 {
 	const struct rt_env *e = rt_env();
@@ -275,6 +315,7 @@ static int attach(void)
 	pthread_mutex_init(&shm->pool_lock, &ma);
 	atomic_store(&shm->next_wake, 0);
 	drv.shm = shm;
+	out_of_the_way();
 	return 0;
 }
 
@@ -335,7 +376,7 @@ static int launch(void)
 	pthread_attr_t attr;
 	sigset_t all, old;
 	pthread_t thread;
-	int ret, wake, alive[2], ctl, buf, hold = arena_hold_fd(drv.ar), dom = domain_fd(drv.dom);
+	int ret, wake, alive[2];
 
 	drv.hello_fd = open_hello();
 	if (drv.hello_fd < 0)
@@ -387,13 +428,7 @@ static int launch(void)
 	}
 	rt_log(RUDP_LOG_INFO, "driver", "version=%s domain=%s program=%s", RUDP_VERSION,
 	       env.domain, program_invocation_short_name);
-	arena_fds(drv.ar, &ctl, &buf);
-	sys_close(ctl);
-	sys_close(buf);
-	if (hold >= 0)
-		sys_close(hold);
-	if (dom >= 0)
-		sys_close(dom);
+	forget_fds();
 	return 0;
 out_close:
 	sys_close(drv.hello_fd);
@@ -407,6 +442,44 @@ void rt_joined(void)
 {
 	atomic_store(&attached, 1);
 	atomic_store(&started, 1);
+}
+
+/* A program may try what sockets can do before it is given those it works
+ * with. Nobody else may be inside a sock that is free: its lock tells. */
+static bool unused(void)
+{
+	u32 end = arena_slots_max(drv.ar);
+
+	for (u32 i = 1; i < end; i++) {
+		struct sock *sk = rt_sock(i);
+
+		if (!sk || atomic_load(&sk->kind) != SK_FREE || pthread_mutex_trylock(&sk->lock))
+			return false;
+		pthread_mutex_unlock(&sk->lock);
+	}
+	return true;
+}
+
+bool rt_abandon(void)
+{
+	bool go;
+
+	pthread_mutex_lock(&start_lock);
+	go = drv.ar && !rt_running() && unused();
+	if (go) {
+		arena_flush(drv.ar);
+		forget_fds();
+		arena_moved_fds(drv.ar, -1, -1, -1);
+		domain_moved_fd(drv.dom, -1);
+		arena_detach(drv.ar);
+		domain_detach(drv.dom);
+		drv.ar = NULL;
+		drv.dom = NULL;
+		drv.shm = NULL;
+		atomic_store(&attached, 0);
+	}
+	pthread_mutex_unlock(&start_lock);
+	return go;
 }
 
 void rt_forked(void)

@@ -21,7 +21,7 @@ full_tests += $(e2e_scripts)
 dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
 EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/memcached_client.py %D%/node_client.js \
 	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py \
-	%D%/capture.py %D%/dissected.py %D%/self.py %D%/watch.py
+	%D%/capture.py %D%/dissected.py %D%/hammer.py %D%/self.py %D%/watch.py
 
 check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_many_SOURCES = %D%/many.c
@@ -36,8 +36,9 @@ check_PROGRAMS += %D%/ends
 proc_scripts = \
 	%D%/run_apache.sh \
 	%D%/run_ends.sh \
+	%D%/run_haproxy.sh \
 	%D%/run_nginx_daemon.sh \
 	%D%/run_postgres.sh \
 	%D%/run_sshd.sh
 full_tests += $(proc_scripts)
-dist_noinst_SCRIPTS += $(proc_scripts) %D%/run_haproxy.sh
+dist_noinst_SCRIPTS += $(proc_scripts)

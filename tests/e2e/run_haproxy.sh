@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 PATH=$PATH:/usr/sbin
 need haproxy nginx curl
+need_python
 enter "$@"
 
 data page 200000
@@ -46,33 +47,44 @@ configure()
 
 get() { run curl -sS -m 10 -o got "$url/page" && cmp got page; }
 
-requests()
-{
-	local n=0
+# The log says N times what PATTERN is; the hammers have got so many pages more.
+said() { [ "$(grep -c -e "$2" "$server_log")" -ge "$1" ]; }
+got_more() { [ "$(wc -c <got.count)" -ge $(($1 + 20)) ]; }
 
-	set_in_mode
-	until [ -e enough ]; do
-		"${in_mode[@]}" curl -sS -m 10 -o got.load "$url/page" && cmp got.load page || {
-			echo "request $n failed"
-			return 1
-		}
-		n=$((n + 1))
+within_10s()
+{
+	local end=$(($(now_ms) + 10000))
+
+	until "$@"; do
+		[ "$(now_ms)" -lt "$end" ] || { echo "not within 10 s: $*"; return 1; }
+		kill -0 "${hammers[@]}" 2>/dev/null || { echo "no more load"; return 1; }
+		sleep 0.02
 	done
-	echo "$n requests"
-	[ "$n" -gt 3 ]
 }
 
 reload()
 {
+	local i ok=0
+
 	rm -f enough
-	requests >load.out 2>&1 &
-	local p=$!
-	for i in 1 2 3; do
-		kill -USR2 "$ha"
-		sleep 0.5
+	: >got.count
+	hammers=()
+	set_in_mode
+	for i in 1 2; do
+		"${in_mode[@]}" "$python" "$e2e_src/hammer.py" "$port" page page &
+		hammers+=($!)
 	done
+	for i in 1 2 3; do
+		within_10s got_more "$(wc -c <got.count)" || { ok=1; break; }
+		kill -USR2 "$ha"
+		within_10s said "$i" "Former worker" || { ok=1; break; }
+	done
+	[ "$ok" = 1 ] || within_10s got_more "$(wc -c <got.count)" || ok=1
 	touch enough
-	wait "$p" || { cat load.out; tail -5 haproxy.log; return 1; }
+	for i in "${hammers[@]}"; do
+		wait "$i" || ok=1
+	done
+	return "$ok"
 }
 
 tests()
