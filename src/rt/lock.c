@@ -276,8 +276,10 @@ void sock_unlock(struct sock *sk, int fd)
 		if (atomic_load(&sk->kind) != SK_FRESH)
 			wake |= settle(sk, fd, now);
 		rt_log_sock(sk);
-		if (rt_bypass && life_maybe_free(sk))
+		if (rt_bypass && life_maybe_free(sk)) {
+			wake_up(sk, wake);	/* who waits for its end */
 			return;
+		}
 		pthread_mutex_unlock(&sk->lock);
 		if (wake_up(sk, wake) && !noted(sk))
 			return;

@@ -102,14 +102,18 @@ int mirror_again(struct sock *sk)
 
 /* Whose first words make no sense is hung up on, when all other hang-ups have
  * been seen. */
-void mirror_driver_round(void)
+void mirror_driver_round(usec_t until)
 {
 	struct hello nonsense = { .nonce = ~drv.nonce };
 	int fd = rt_running() ? sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+	usec_t now = until == USEC_NEVER ? 0 : rt_now(), left = until > now ? until - now : 1;
+	struct timeval tv = { (time_t)(left / USEC_PER_SEC), (suseconds_t)(left % USEC_PER_SEC) };
 	char c;
 
 	if (fd < 0)
 		return;
+	if (until != USEC_NEVER)
+		sys_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	if (!connect_driver(fd) &&
 	    sys_send(fd, &nonsense, sizeof(nonsense), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		sys_recv(fd, &c, 1, 0);

@@ -181,7 +181,8 @@ bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen
 int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
 int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
-void mirror_driver_round(void);			/* app side: returns when the driver has seen all hang-ups */
+/* app side: returns when the driver has seen all hang-ups, or then */
+void mirror_driver_round(usec_t until);
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
 void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is gone */
 void mirror_hello(void);			/* driver: pairs that connect */
@@ -197,6 +198,12 @@ void sock_init(struct sock *sk, u32 index, u32 gen);	/* a slot just got */
 void listen_inherit(const struct sock *lsk, struct sock *sk);
 /* Lock held: sleeps without it. 0: held again, look again; else unlocked. */
 int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until);
+
+/* ---- linger.c ------------------------------------------------------------------ */
+
+/* Lock held: how long a close that is the last may take; 0: it does not wait. */
+usec_t linger_until(const struct sock *sk);
+void linger_wait(struct sock_ref *r, usec_t until);	/* the descriptor is closed */
 
 /* ---- lock.c --------------------------------------------------------------------- */
 

@@ -144,7 +144,7 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 	if (!ret)
 		ret = port_bind(udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
 	if (ret == -EADDRINUSE && !sk->reuseaddr) {
-		mirror_driver_round();	/* of a listener that was closed just now? */
+		mirror_driver_round(USEC_NEVER);	/* of a listener that was closed just now? */
 		ret = port_bind(udp_fd(sk), &a, sk->addr_len, false);
 	}
 	if (ret < 0)
@@ -521,6 +521,8 @@ static void free_fresh(struct sock *sk)
 int sock_close(struct sock_ref *r, int fd)
 {
 	struct sock *sk = r->sk;
+	usec_t linger = 0;
+	int ret;
 
 	if (!sock_lock(r)) {
 		struct local *l = local_get(sk->index);
@@ -531,12 +533,16 @@ int sock_close(struct sock_ref *r, int fd)
 		    atomic_load(&l->refs) == 1)
 			port_release(udp_fd(sk));
 		last = local_unref(sk);
+		linger = last ? linger_until(sk) : 0;
 		if (last && atomic_load(&sk->kind) == SK_FRESH)
 			free_fresh(sk);
 		else
 			pthread_mutex_unlock(&sk->lock);
 	}
-	return sys_close(fd);
+	ret = sys_close(fd);
+	if (linger)
+		linger_wait(r, linger);
+	return ret;
 }
 
 int sock_set_nonblock(struct sock_ref *r, bool on)

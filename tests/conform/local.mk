@@ -2,7 +2,7 @@
 conform_programs = \
 	%reldir%/asyncs %reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups \
 	%reldir%/epolls %reldir%/fdlimits %reldir%/inherit \
-	%reldir%/ioctls %reldir%/mapped %reldir%/mmsg %reldir%/names \
+	%reldir%/ioctls %reldir%/lingering %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/signals %reldir%/states %reldir%/streams \
 	%reldir%/threads %reldir%/timeouts %reldir%/watching %reldir%/xfers
@@ -15,6 +15,7 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_dups_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_inherit_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_ioctls_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_lingering_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_mapped_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_mmsg_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_names_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

@@ -1,0 +1,147 @@
+/* lingering.c - close() with SO_LINGER and a time: when it waits, and for what. */
+#include <sys/time.h>
+#include "conform.h"
+
+enum { SHORT_MS = 300, LONG_S = 20 };
+
+static long ms_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void set_linger(int fd, int seconds)
+{
+	struct linger l = { 1, seconds };
+
+	say("SO_LINGER", setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
+}
+
+/* Did it come back at once, before its time was up, or then? */
+static void timed_close(const char *what, int fd, int seconds)
+{
+	long t0 = ms_now(), took;
+	int ret = close(fd);
+
+	took = ms_now() - t0;
+	printf("%s: %d, %s\n", what, ret,
+	       took < SHORT_MS / 2 ? "at once" : took < seconds * 1000 - 20 ? "early" : "in time");
+}
+
+static void *late_reader(void *arg)
+{
+	int fd = *(int *)arg;
+
+	usleep(SHORT_MS * 1000);
+	while (drain(fd, 1 << 20))
+		;
+	return NULL;
+}
+
+/* The peer's window is closed, so that the FIN waits behind data. */
+static void full_pair(int *c, int *s, int seconds)
+{
+	pair(c, s);
+	fill(*c);
+	set_linger(*c, seconds);
+}
+
+static void nothing_to_wait_for(void)
+{
+	int c, s;
+
+	pair(&c, &s);
+	set_linger(c, LONG_S);
+	timed_close("nothing sent", c, LONG_S);
+	show_await("the peer", s, POLLRDHUP);
+	set_linger(s, LONG_S);
+	timed_close("the peer", s, LONG_S);
+}
+
+static void time_is_up(bool nonblock)
+{
+	char x;
+	int c, s;
+
+	full_pair(&c, &s, 1);
+	nonblocking(c, nonblock);
+	timed_close(nonblock ? "nobody reads, nonblocking" : "nobody reads", c, 1);
+	while (drain(s, 1 << 20))
+		;
+	say("it has all arrived", read(s, &x, 1));
+	close(s);
+}
+
+static void reader_comes(bool shut)
+{
+	pthread_t t;
+	int c, s;
+
+	full_pair(&c, &s, LONG_S);
+	nonblocking(c, false);
+	if (shut)
+		say("shutdown", shutdown(c, SHUT_WR));
+	pthread_create(&t, NULL, late_reader, &s);
+	timed_close(shut ? "shut before" : "a reader comes", c, LONG_S);
+	pthread_join(t, NULL);
+	close(s);
+}
+
+static void not_the_last(void)
+{
+	int c, s, other, go[2];
+	char x = 0;
+	pid_t pid;
+
+	full_pair(&c, &s, 1);
+	other = dup(c);
+	timed_close("one of two", c, 1);
+	say("pipe", pipe(go));
+	pid = fork();
+	if (!pid) {
+		read_all(go[0], &x, 1);
+		timed_close("the child's, the last", other, 1);
+		_exit(0);
+	}
+	timed_close("the parent's", other, 1);
+	write_all(go[1], &x, 1);
+	waitpid(pid, NULL, 0);
+	close(go[0]);
+	close(go[1]);
+	close(s);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void interrupted(void)
+{
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct itimerval soon = { .it_value = { .tv_usec = SHORT_MS * 1000 } };
+	int c, s;
+
+	full_pair(&c, &s, LONG_S);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	timed_close("interrupted", c, LONG_S);
+	close(s);
+	alarm(60);
+	signal(SIGALRM, SIG_DFL);
+}
+
+int main(int argc, char **argv)
+{
+	start(argc, argv);
+	nothing_to_wait_for();
+	time_is_up(false);
+	time_is_up(true);
+	reader_comes(false);
+	reader_comes(true);
+	not_the_last();
+	interrupted();
+	return 0;
+}
