@@ -55,6 +55,7 @@ enum conn_state {		/* numbers are the kernel's (TCP_INFO, ss) */
 enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
 
 struct conn;
+struct trace_ring;
 
 /* One acknowledgement's findings, for recovery and congestion control. */
 struct ack_sample {
@@ -177,6 +178,7 @@ struct conn {
 	bool rcvd_reset;
 
 	u64 id, peer_id, sum_seed;
+	struct trace_ring *trace;	/* where its events go (trace.h); NULL: nowhere */
 	u64 dest;		/* names the peer's host in the table of metrics; 0: none */
 	u64 cookie_time;
 	u32 ts_offset;

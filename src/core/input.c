@@ -148,10 +148,8 @@ static void input_syn_sent(struct conn *c, const struct rx_pkt *p, usec_t now)
 		open_synack(c, &p->h, now);
 }
 
-void conn_input(struct conn *c, struct rx_pkt *p, usec_t now)
+static void run_steps(struct conn *c, struct rx_pkt *p, usec_t now)
 {
-	p->taken = false;
-	c->segs_in++;
 	if (c->state == CONN_CLOSED || c->state == CONN_LISTEN)
 		return;
 	if (c->state == CONN_SYN_SENT) {
@@ -168,4 +166,13 @@ void conn_input(struct conn *c, struct rx_pkt *p, usec_t now)
 	if (input_ack(c, p, now) == STEP_DONE)
 		return;
 	input_text(c, p, now);
+}
+
+void conn_input(struct conn *c, struct rx_pkt *p, usec_t now)
+{
+	p->taken = false;
+	c->segs_in++;
+	trace_received(c, p, now);
+	run_steps(c, p, now);
+	trace_changes(c, now);
 }

@@ -40,5 +40,6 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/state.c \
 	%reldir%/timer.c \
 	%reldir%/tlp.c \
+	%reldir%/trace.c %reldir%/trace.h \
 	%reldir%/wire.c \
 	%reldir%/wire.h

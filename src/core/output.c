@@ -526,6 +526,7 @@ static void sent_probe(struct conn *c, const struct tx_batch *b, usec_t now)
 
 void conn_sent(struct conn *c, const struct tx_batch *b, usec_t now)
 {
+	trace_sent(c, b, now);
 	c->segs_out += b->npkts;
 	snd_count(c, CNT_OutSegs, b->npkts);
 	switch (b->kind) {
@@ -553,4 +554,5 @@ void conn_sent(struct conn *c, const struct tx_batch *b, usec_t now)
 	if (b->acks)
 		rcv_ack_sent(c, now);
 	c->last_send = now;
+	trace_changes(c, now);
 }

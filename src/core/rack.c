@@ -106,7 +106,7 @@ bool rack_detect_loss(struct conn *c, usec_t now)
 			break;
 		if (due <= now) {
 			lost += s->pcount;
-			score_lost(c, s);
+			score_lost(c, s, LOST_TIME);
 		} else {
 			check = due;
 		}

@@ -300,7 +300,7 @@ static void mark_for_rto(struct conn *c, bool reneged, usec_t now)
 		if ((s->flags & SEG_SACKED) || pending)
 			continue;
 		if (reneged || l == c->sndq.next || rack_overdue(c, s, now))
-			score_lost(c, s);
+			score_lost(c, s, LOST_TIMEOUT);
 	}
 	c->rtx_hint = NULL;
 }
@@ -338,7 +338,7 @@ void recovery_nomem_over(struct conn *c, usec_t now)
 
 		if (!(s->flags & SEG_SACKED) && !pending &&
 		    s->xmit_time + c->rtt.srtt_us < now)
-			score_lost(c, s);
+			score_lost(c, s, LOST_NOMEM);
 	}
 	if (c->packets_out)
 		timer_una_advanced(c, now);

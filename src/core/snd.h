@@ -11,6 +11,7 @@
 #define RUDP_CORE_SND_H
 
 #include "core/conn.h"
+#include "core/trace.h"
 #include "mem/arena.h"
 #include "mem/domain.h"
 
@@ -89,7 +90,7 @@ void score_del(struct conn *c, const struct seg *s);
 /* Changes flags of a segment in flight. */
 void score_flags(struct conn *c, struct seg *s, unsigned set, unsigned clear);
 /* LOST, to be retransmitted; its retransmission, if in flight, counts as lost too. */
-void score_lost(struct conn *c, struct seg *s);
+void score_lost(struct conn *c, struct seg *s, enum trace_lost why);
 /* Cuts a segment of the send queue at `at`, both halves linked and on the
  * scoreboard. False: no descriptor, or refused by the split limit (R3.13). */
 bool sndq_split(struct conn *c, struct seg *s, u32 at);

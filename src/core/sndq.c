@@ -52,9 +52,10 @@ void score_flags(struct conn *c, struct seg *s, unsigned set, unsigned clear)
 	score_add(c, s);
 }
 
-void score_lost(struct conn *c, struct seg *s)
+void score_lost(struct conn *c, struct seg *s, enum trace_lost why)
 {
 	assert(!(s->flags & SEG_SACKED));
+	trace_lost(c, s->pcount, s->seq, seg_end(s), why);
 	score_flags(c, s, SEG_LOST, SEG_RETRANS);
 	c->lost_total += s->pcount;
 	list_del(&s->tsorted);

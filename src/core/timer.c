@@ -442,6 +442,8 @@ void conn_timeout(struct conn *c, usec_t now)
 		if (c->timer[t] > now)
 			continue;
 		c->timer[t] = USEC_NEVER;
+		trace_expired(c, t, now);
 		run(c, t, now);
 	}
+	trace_changes(c, now);
 }

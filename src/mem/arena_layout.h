@@ -3,6 +3,7 @@
  * of statistics.
  *
  *   head     struct arena, slot table, two maps of pages: mapped at once
+ *   trace    rings of events, each of one connection that rudpstat follows
  *   local    one page that is *private* to each process (and copied by fork):
  *            how much this process has mapped, and where its domain lies
  *   lock     one page of the domain object, without access: it keeps the
@@ -50,12 +51,16 @@
 #define ARENA_SLOTTAB_OFF (16ULL << 10)
 #define ARENA_MAPS_OFF	(4ULL << 20)
 #define ARENA_HEAD_LEN	(ARENA_MAPS_OFF + 2 * (ARENA_PAGES / 8))
+#define ARENA_TRACE_OFF	(7ULL << 20)
+#define ARENA_TRACE_RING (256ULL << 10)
+#define ARENA_TRACE_RINGS 4u
+#define ARENA_HEAD_END	(ARENA_TRACE_OFF + ARENA_TRACE_RINGS * ARENA_TRACE_RING)
 #define ARENA_LOCAL_OFF	(8ULL << 20)
 #define ARENA_LOCK_OFF	(ARENA_LOCAL_OFF + PAGE_BYTES)
 #define ARENA_TABLE_OFF	(16ULL << 20)
 
 #define ARENA_MAGIC	"rudparn"
-#define ARENA_VERSION	2u
+#define ARENA_VERSION	3u
 
 /* Pieces: address space is a limited good to some programs. */
 #define PIECE_PAGES_MIN	1024u		/* 4 MiB */
@@ -123,7 +128,8 @@ struct arena {
 static_assert(sizeof(struct arena) <= ARENA_SLOTTAB_OFF, "the head's first part");
 static_assert(ARENA_SLOTTAB_OFF + ARENA_SLOTS * sizeof(struct slot_entry) <= ARENA_MAPS_OFF,
 	      "the slot table");
-static_assert(ARENA_HEAD_LEN <= ARENA_LOCAL_OFF, "the maps");
+static_assert(ARENA_HEAD_LEN <= ARENA_TRACE_OFF, "the maps");
+static_assert(ARENA_HEAD_END <= ARENA_LOCAL_OFF, "the rings");
 static_assert(ARENA_TABLE_OFF + ARENA_PAGES * sizeof(struct page_entry) <= ARENA_SLOTS_OFF,
 	      "the page table");
 static_assert(ARENA_SLOTS_OFF + (u64)ARENA_SLOTS * SOCK_SLOT <= ARENA_BUF_OFF, "the slots");
@@ -148,6 +154,12 @@ struct arena_local {
 static inline struct arena_local *arena_local(const struct arena *ar)
 {
 	return (struct arena_local *)((uintptr_t)ar + ARENA_LOCAL_OFF);
+}
+
+/* Ring i; a page that nobody has written to takes no memory. */
+static inline void *arena_trace(const struct arena *ar, unsigned i)
+{
+	return (char *)(uintptr_t)ar + ARENA_TRACE_OFF + i * ARENA_TRACE_RING;
 }
 
 bool arena_sync_slow(struct arena *ar);

@@ -153,7 +153,7 @@ static void unmap_all(u64 base, u32 pages, u32 slots)
 	munmap(at + ARENA_SLOTS_OFF, (size_t)slots * SOCK_SLOT);
 	munmap(at + ARENA_TABLE_OFF, table_len(pages));
 	munmap(at + ARENA_LOCAL_OFF, 2 * PAGE_BYTES);
-	munmap(at, ARENA_HEAD_LEN);
+	munmap(at, ARENA_HEAD_END);
 }
 
 /* The first pieces of everything. hold < 0: no lock page. On failure nothing of
@@ -164,7 +164,7 @@ static int map_first(u64 base, int ctl, int buf, int hold, bool readonly)
 	char *at = (char *)(uintptr_t)base;
 	int err;
 
-	if (!map_at(base, ARENA_HEAD_LEN, prot, MAP_SHARED, ctl, 0))
+	if (!map_at(base, ARENA_HEAD_END, prot, MAP_SHARED, ctl, 0))
 		return -errno;
 	if (!map_at(base + ARENA_LOCAL_OFF, PAGE_BYTES, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
@@ -202,7 +202,7 @@ out_local:
 	errno = err;
 out_head:
 	err = errno;
-	munmap(at, ARENA_HEAD_LEN);
+	munmap(at, ARENA_HEAD_END);
 	return -err;
 }
 

@@ -104,6 +104,7 @@ static void on_hello(struct ev_loop *loop, ev_io *w, int revents)
 {
 	(void)loop, (void)w, (void)revents;
 	run_kill();
+	follow_look();
 	mirror_hello();
 }
 

@@ -8,6 +8,7 @@
  * lock" makes sure that one of the two runs every note.
  */
 #include <errno.h>
+#include "core/trace.h"
 #include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
@@ -139,6 +140,8 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 		conn_icmp(&sk->conn, (int)sk->icmp_err, now);
 	if (pending & PEND_TIMER)
 		conn_timeout(&sk->conn, now);
+	if (unlikely(pending & PEND_TRACE))
+		follow_begin(sk, now);
 	if (pending & PEND_KILL) {
 		rt_log(RUDP_LOG_WARN, "kill", "id=%016llx", (unsigned long long)sk->conn.id);
 		conn_abort(&sk->conn, ECONNABORTED, now);
@@ -275,6 +278,7 @@ void sock_unlock(struct sock *sk, int fd)
 			wake = run_notes(sk, now);
 		if (atomic_load(&sk->kind) != SK_FRESH)
 			wake |= settle(sk, fd, now);
+		trace_changes(&sk->conn, now);
 		rt_log_sock(sk);
 		if (rt_bypass && life_maybe_free(sk)) {
 			wake_up(sk, wake);	/* who waits for its end */

@@ -249,6 +249,11 @@ void care_met(void);			/* driver: there is a process of the family again */
 u64 join_cookie(int fd);		/* SO_COOKIE */
 void join_answer(int chan, u64 cookie);	/* driver: somebody holds such a descriptor */
 
+/* ---- follow.c: who wants to see a connection's events ------------------------------------------ */
+
+void follow_look(void);			/* driver: somebody has asked */
+void follow_begin(struct sock *sk, usec_t now);	/* lock held */
+
 /* ---- idmap.c ------------------------------------------------------------------------- */
 
 struct idmap *idmap_new(void);

@@ -52,6 +52,7 @@ enum sock_pending {		/* notes for whoever holds the lock */
 	PEND_INPUT_END = 32,	/* a receive batch ended meanwhile */
 	PEND_REFILL = 64,	/* a listener: hand out what waits (driver) */
 	PEND_KILL = 128,	/* somebody wants it reset */
+	PEND_TRACE = 256,	/* somebody wants its events */
 };
 
 /* One received UDP buffer: a datagram, or a GRO train of equal ones. Lives in

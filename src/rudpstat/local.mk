@@ -2,6 +2,8 @@
 bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 
 %canon_reldir%_rudpstat_SOURCES = \
+	%reldir%/control.c \
+	%reldir%/control.h \
 	%reldir%/count.c \
 	%reldir%/count.h \
 	%reldir%/filter.c \
@@ -12,6 +14,8 @@ bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 	%reldir%/main.c \
 	%reldir%/out.h \
 	%reldir%/prom.c \
+	%reldir%/qlog.c \
+	%reldir%/qlog.h \
 	%reldir%/rates.c \
 	%reldir%/rates.h \
 	%reldir%/set.c \

@@ -82,6 +82,7 @@ void snapshot_free_all(struct stat_domain *s, size_t n);
 
 extern const char *const counter_names[CNT_COUNT];
 extern const char *const counter_descs[CNT_COUNT];
+const char *state_name(unsigned state);	/* as ss(8) names them; "?": none */
 const char *ca_state_name(unsigned s);	/* "?": no such state */
 const char *cc_name(u8 id);
 

@@ -19,24 +19,18 @@ enum { SLOTS_AT_ONCE = 1024, REST_TRIES = 64 };
 
 /* ---- names -------------------------------------------------------------------- */
 
-static const char *state_name(const struct sock *sk)
+const char *state_name(unsigned state)
 {
-	if (sk->kind == SK_LISTENER)
-		return "LISTEN";
-	switch (sk->conn.state) {
-	case CONN_ESTABLISHED: return "ESTAB";
-	case CONN_SYN_SENT: return "SYN-SENT";
-	case CONN_SYN_RECV_unused: return "SYN-RECV";
-	case CONN_FIN_WAIT1: return "FIN-WAIT-1";
-	case CONN_FIN_WAIT2: return "FIN-WAIT-2";
-	case CONN_TIME_WAIT: return "TIME-WAIT";
-	case CONN_CLOSED: return "UNCONN";
-	case CONN_CLOSE_WAIT: return "CLOSE-WAIT";
-	case CONN_LAST_ACK: return "LAST-ACK";
-	case CONN_LISTEN: return "LISTEN";
-	case CONN_CLOSING: return "CLOSING";
-	}
-	return "?";
+	static const char *const names[] = {
+		[CONN_ESTABLISHED] = "ESTAB", [CONN_SYN_SENT] = "SYN-SENT",
+		[CONN_SYN_RECV_unused] = "SYN-RECV", [CONN_FIN_WAIT1] = "FIN-WAIT-1",
+		[CONN_FIN_WAIT2] = "FIN-WAIT-2", [CONN_TIME_WAIT] = "TIME-WAIT",
+		[CONN_CLOSED] = "UNCONN", [CONN_CLOSE_WAIT] = "CLOSE-WAIT",
+		[CONN_LAST_ACK] = "LAST-ACK", [CONN_LISTEN] = "LISTEN",
+		[CONN_CLOSING] = "CLOSING",
+	};
+
+	return state < ARRAY_SIZE(names) && names[state] ? names[state] : "?";
 }
 
 const char *ca_state_name(unsigned s)
@@ -140,7 +134,7 @@ struct place {			/* where an arena is found */
 static void describe(struct stat_conn *c, const struct sock *sk, const struct place *at)
 {
 	*c = (struct stat_conn){
-		.id = sk->conn.id, .state = state_name(sk), .pid = at->pid,
+		.id = sk->conn.id, .state = state_name(sk->kind == SK_LISTENER ? CONN_LISTEN : sk->conn.state), .pid = at->pid,
 		.ctl_tid = at->tid, .ctl_fd = at->ctl_fd, .gen = sk->gen,
 		.st = sk->kind == SK_LISTENER ? CONN_LISTEN : sk->conn.state,
 		.listener = sk->kind == SK_LISTENER,

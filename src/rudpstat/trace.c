@@ -1,21 +1,27 @@
 /*
- * trace.c - samples of shared memory as qlog (draft-ietf-quic-qlog-main-schema),
- * which qvis draws: recovery:metrics_updated when a number of the sender's
- * changed, recovery:congestion_state_updated, connectivity:
- * connection_state_updated. It is a sampler: what came and went between two
- * looks is not seen, and the connection does nothing for it.
+ * trace.c - follows one connection: claims a ring of its arena (core/trace.h),
+ * rings at the driver, and writes what comes. The lease on the ring is renewed
+ * while somebody looks. Until its program answers - it may be stopped, or hang
+ * with the sock's lock held - samples of shared memory take the events' place.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
-#include "rudpstat/out.h"
+#include "mem/arena_layout.h"
+#include "rudpstat/control.h"
+#include "rudpstat/qlog.h"
 #include "rudpstat/trace.h"
 
-enum { INTERVAL_MS = 20 };
+enum { INTERVAL_MS = 20, LOOK_TICKS = 5, RINGS_LEN = ARENA_TRACE_RINGS * ARENA_TRACE_RING };
+#define LEASE_US	(2 * USEC_PER_SEC)
+#define GRACE_US	USEC_PER_SEC	/* a writer may still be at an old lease's end */
 
 static volatile sig_atomic_t interrupted;
 
@@ -27,76 +33,150 @@ static void on_signal(int sig)
 
 struct tracer {
 	u64 id;
-	usec_t begin, newest;
-	bool any;		/* an event was written */
-	struct stat_conn last;
+	const char *domain;
+	struct qlog q;
+	struct stat_conn c;
+	bool seen;		/* it was there */
+	bool gone;
+	char *rings;		/* of its arena; NULL: none to be had */
+	int fd;
+	u64 owner;		/* whom we follow, as rings name it */
+	struct trace_ring *ring;	/* where; NULL: none was free */
+	bool claimed;		/* by us, and not by another reader */
+	u64 next;		/* event */
+	bool live;		/* events have come */
+	usec_t newest;
 };
 
-/* What is watched, by qlog's names; bytes, and milliseconds as fractions. */
-static json_t *metrics(const struct conn *c)
+static usec_t now_us(void)
 {
-	u32 in_flight = c->packets_out + c->retrans_out;
+	struct timespec ts;
 
-	in_flight -= min(in_flight, c->sacked_out + c->lost_out);
-	return json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:I}",
-			 "min_rtt", c->rtt.min_rtt_us / 1e3,
-			 "smoothed_rtt", c->rtt.srtt_us / 1e3,
-			 "rtt_variance", c->rtt.rttvar_us / 1e3,
-			 "congestion_window", (json_int_t)((u64)c->cwnd * c->mss),
-			 "ssthresh", (json_int_t)min((u64)c->ssthresh * c->mss, (u64)INT64_MAX),
-			 "bytes_in_flight", (json_int_t)((u64)in_flight * c->mss),
-			 "packets_in_flight", (json_int_t)in_flight);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * USEC_PER_SEC + (u64)ts.tv_nsec / 1000 + 1;
 }
 
-static void event(struct tracer *t, usec_t now, const char *name, json_t *data)
-{
-	json_t *e = json_pack("{s:f, s:s, s:o}", "time", (double)(now - t->begin) / 1e3, "name",
-			      name, "data", data);
+/* ---- the ring -------------------------------------------------------------------- */
 
-	fputs(t->any ? ",\n" : "\n", stdout);
-	json_dumpf(e, stdout, JSON_COMPACT);
-	json_decref(e);
-	t->any = true;
+static struct trace_ring *ring_at(const struct tracer *t, unsigned i)
+{
+	return (struct trace_ring *)(void *)(t->rings + i * ARENA_TRACE_RING);
 }
 
-static void changes(struct tracer *t, const struct stat_conn *c, usec_t now)
+/* Somebody else's of the same connection will do. */
+static struct trace_ring *claim(struct tracer *t, u64 owner)
 {
-	json_t *is = metrics(&c->conn), *was = t->any ? metrics(&t->last.conn) : NULL;
+	usec_t now = now_us();
 
-	if (!t->any || c->st != t->last.st)
-		event(t, now, "connectivity:connection_state_updated",
-		      json_pack("{s:s, s:s}", "old", t->any ? t->last.state : "UNCONN",
-				"new", c->state));
-	if (!json_equal(is, was))
-		event(t, now, "recovery:metrics_updated", json_incref(is));
-	if (!was || c->conn.ca_state != t->last.conn.ca_state)
-		event(t, now, "recovery:congestion_state_updated",
-		      json_pack("{s:s}", "new", ca_state_name(c->conn.ca_state)));
-	if (c->conn.lost_total > t->last.conn.lost_total && was)
-		event(t, now, "loss:packets_lost",
-		      json_pack("{s:I}", "count",
-				(json_int_t)(c->conn.lost_total - t->last.conn.lost_total)));
-	json_decref(is);
-	json_decref(was);
-	t->last = *c;
+	t->claimed = false;
+
+	for (unsigned i = 0; i < ARENA_TRACE_RINGS; i++) {
+		struct trace_ring *r = ring_at(t, i);
+
+		if (atomic_load(&r->owner) == owner && atomic_load(&r->until) > now)
+			return r;
+	}
+	for (unsigned i = 0; i < ARENA_TRACE_RINGS; i++) {
+		struct trace_ring *r = ring_at(t, i);
+		u64 old = atomic_load(&r->owner);
+
+		t->claimed = atomic_load(&r->until) + GRACE_US < now &&
+			     atomic_compare_exchange_strong(&r->owner, &old, owner);
+		if (t->claimed)
+			return r;
+	}
+	return NULL;
 }
 
-static void head(const struct tracer *t, const struct stat_conn *c)
+static void attach(struct tracer *t)
 {
-	json_t *title = json_sprintf("%s - %s", c->local, c->peer);
-	char *text = json_dumps(title, JSON_ENCODE_ANY);
+	struct driver_shm *shm;
 
-	printf("{\"qlog_version\":\"0.3\",\"qlog_format\":\"JSON\",\"title\":%s,\"traces\":["
-	       "{\"title\":%s,\"vantage_point\":{\"type\":\"unknown\",\"name\":\"rudpstat\"},"
-	       "\"common_fields\":{\"time_format\":\"relative\",\"reference_time\":0,"
-	       "\"group_id\":\"%016llx\",\"protocol_type\":[\"RUDP\"]},\"events\":[", text, text,
-	       (unsigned long long)t->id);
-	free(text);
-	json_decref(title);
+	t->owner = trace_owner(&t->c.conn);
+	if (!t->rings)
+		t->rings = control_map(&t->c, (off_t)ARENA_TRACE_OFF, RINGS_LEN, &t->fd);
+	if (!t->rings)
+		return;
+	t->ring = claim(t, t->owner);
+	if (!t->ring) {
+		fputs("rudpstat: --trace: all rings are in use; samples only\n", stderr);
+		return;
+	}
+	t->next = atomic_load(&t->ring->head);
+	atomic_store(&t->ring->until, now_us() + LEASE_US);
+	shm = control_driver(&t->c);
+	if (!shm)
+		return;
+	if (control_ring(shm) < 0)
+		fputs("rudpstat: --trace: the program does not answer; samples until it does\n",
+		      stderr);
+	control_leave(shm);
 }
 
-/* 1: seen; 0: it is not there; -errno. */
-static int look(struct tracer *t, const char *domain)
+/* A copy of event `n`, if it was not overwritten meanwhile. */
+static bool read_event(const struct trace_ring *r, u64 n, struct trace_event *e)
+{
+	const struct trace_event *at = &r->event[n % TRACE_EVENTS];
+
+	if (atomic_load_explicit(&at->seq, memory_order_acquire) != n + 1)
+		return false;
+	memcpy(e, at, sizeof(*e));
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&at->seq, memory_order_relaxed) == n + 1;
+}
+
+static void drain(struct tracer *t)
+{
+	u64 head, missed = 0;
+
+	if (t->ring && atomic_load(&t->ring->owner) != t->owner)
+		attach(t);	/* who had claimed it has left */
+	if (!t->ring)
+		return;
+	head = atomic_load_explicit(&t->ring->head, memory_order_acquire);
+	if (head - t->next > TRACE_EVENTS) {
+		missed = head - t->next - TRACE_EVENTS;
+		t->next = head - TRACE_EVENTS;
+	}
+	for (; t->next != head; t->next++) {
+		struct trace_event e;
+
+		if (!read_event(t->ring, t->next, &e)) {
+			missed++;
+			continue;
+		}
+		if (missed)
+			qlog_missed(&t->q, missed);
+		missed = 0;
+		t->live = true;
+		qlog_event(&t->q, &e);
+	}
+	if (missed)
+		qlog_missed(&t->q, missed);
+	atomic_store(&t->ring->until, now_us() + LEASE_US);
+}
+
+/* Its memory is given back; another reader of it sees that and claims one. */
+static void detach(struct tracer *t)
+{
+	if (t->ring && t->claimed) {
+		off_t at = (off_t)ARENA_TRACE_OFF + ((char *)t->ring - t->rings);
+
+		atomic_store(&t->ring->until, 0);
+		atomic_store(&t->ring->owner, 0);
+		fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  at + TRACE_HEAD_BYTES, ARENA_TRACE_RING - TRACE_HEAD_BYTES);
+	}
+	if (t->rings) {
+		munmap(t->rings, RINGS_LEN);
+		close(t->fd);
+	}
+}
+
+/* ---- looks ------------------------------------------------------------------------- */
+
+/* Is it still there? -errno; 1; 0: no. */
+static int look(struct tracer *t)
 {
 	struct filter f = { .id = t->id };
 	char failed[DOMAIN_NAME_MAX];
@@ -104,42 +184,46 @@ static int look(struct tracer *t, const char *domain)
 	int found = 0;
 	size_t n;
 
-	snapshot_all(&s, &n, domain, failed);
+	snapshot_all(&s, &n, t->domain, failed);
 	for (size_t i = 0; i < n && !found; i++) {
 		filter_apply(&f, &s[i]);
 		if (!s[i].nconns || s[i].conns[0].listener)
 			continue;
-		if (!t->begin) {
-			t->begin = s[i].taken;
-			head(t, &s[i].conns[0]);
-		}
+		t->c = s[i].conns[0];
 		t->newest = s[i].taken;
-		changes(t, &s[i].conns[0], t->newest);
 		found = 1;
 	}
 	snapshot_free_all(s, n);
+	if (found && !t->seen)
+		qlog_head(&t->q, &t->c, t->newest);
+	if (found && !t->live)
+		qlog_sample(&t->q, &t->c, t->newest);
+	t->seen |= found;
 	return ferror(stdout) ? -EIO : found;
 }
 
 int trace(const char *domain, u64 id)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct tracer t = { .id = id };
+	struct tracer t = { .id = id, .domain = domain, .fd = -1 };
 	int ret;
 
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	for (;;) {
-		ret = look(&t, domain);
-		if (ret <= 0 || interrupted)
-			break;
+	ret = look(&t);
+	if (ret <= 0)
+		return ret ? ret : -ENOENT;
+	fflush(stdout);
+	attach(&t);
+	for (unsigned tick = 1; ret > 0 && !interrupted; tick++) {
+		drain(&t);
 		fflush(stdout);
 		poll(NULL, 0, INTERVAL_MS);
+		if (!t.live || tick % LOOK_TICKS == 0)
+			ret = look(&t);
 	}
-	if (!t.begin)
-		return ret ? ret : -ENOENT;
-	if (ret == 0)
-		event(&t, t.newest, "connectivity:connection_closed", json_object());
-	puts("\n]}]}");
+	drain(&t);
+	detach(&t);
+	qlog_tail(&t.q, ret == 0, t.newest);
 	return ret < 0 ? ret : 0;
 }

@@ -27,7 +27,8 @@ sim_programs = \
 	%reldir%/check_close \
 	%reldir%/check_memory \
 	%reldir%/check_oom \
-	%reldir%/check_bbr
+	%reldir%/check_bbr \
+	%reldir%/check_trace
 check_PROGRAMS += $(sim_programs) %reldir%/rudp-sim
 core_tests += $(sim_programs)
 
@@ -49,6 +50,8 @@ core_tests += $(sim_programs)
 %canon_reldir%_check_oom_LDFLAGS = $(sim_ldflags)
 %canon_reldir%_check_bbr_LDADD = $(sim_libs)
 %canon_reldir%_check_bbr_LDFLAGS = $(sim_ldflags)
+%canon_reldir%_check_trace_LDADD = $(sim_libs)
+%canon_reldir%_check_trace_LDFLAGS = $(sim_ldflags)
 %canon_reldir%_rudp_sim_SOURCES = %reldir%/rudp-sim.c
 %canon_reldir%_rudp_sim_LDADD = $(sim_libs)
 %canon_reldir%_rudp_sim_LDFLAGS = $(sim_ldflags)
