@@ -95,6 +95,7 @@ struct domain {
 	_Alignas(64) _Atomic s64 sockets_allocated;
 	_Alignas(64) _Atomic u64 pressure_since;	/* ms; 0: clear */
 	_Atomic u32 flush;	/* episodes of pressure: credit is to be given back */
+	_Atomic u64 reaped_at;	/* when dead families were looked for; microseconds */
 	_Alignas(64) _Atomic u64 counters[CNT_COUNT];
 
 	struct domain_arena arenas[DOMAIN_ARENAS];
@@ -163,6 +164,8 @@ void domain_proc_del(struct domain *d);
 /* Gives back what dead families held (D8.9), frees dead processes' rows, then
  * audits. Needs the descriptor. Pages returned. */
 long domain_reap(struct domain *d);
+/* The families alone: cheap, and an audit only where one was found. */
+long domain_reap_rows(struct domain *d);
 /* Makes memory_allocated and sockets_allocated the sums over the arenas, if
  * one moment can be found at which none is changing. Pages corrected. */
 long domain_audit(struct domain *d);

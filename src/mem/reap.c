@@ -159,19 +159,47 @@ static s64 reap_row(struct domain *d, u32 i, u64 claimed)
 	return pages;
 }
 
-long domain_reap(struct domain *d)
+/* False: nobody has died. */
+static bool reap_rows(struct domain *d, long *pages)
 {
-	long pages = 0;
+	bool any = false;
 	u64 claimed;
 
+	*pages = 0;
 	if (domain_fd(d) < 0 || domain_local(d)->readonly)
-		return 0;
-	for (u32 i = 0; i < DOMAIN_ARENAS; i++)
-		if (claim_dead(d, i, &claimed))
-			pages += reap_row(d, i, claimed);
+		return false;
+	for (u32 i = 0; i < DOMAIN_ARENAS; i++) {
+		if (!claim_dead(d, i, &claimed))
+			continue;
+		*pages += reap_row(d, i, claimed);
+		any = true;
+	}
+	return any;
+}
+
+static void after_reaping(struct domain *d)
+{
 	reap_procs(d);
 	domain_audit(d);
 	domain_look(d);
+}
+
+long domain_reap_rows(struct domain *d)
+{
+	long pages;
+
+	if (reap_rows(d, &pages))
+		after_reaping(d);
+	return pages;
+}
+
+long domain_reap(struct domain *d)
+{
+	long pages;
+
+	reap_rows(d, &pages);
+	if (domain_fd(d) >= 0 && !domain_local(d)->readonly)
+		after_reaping(d);
 	return pages;
 }
 

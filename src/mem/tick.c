@@ -5,9 +5,11 @@
 #include "mem/arena_layout.h"
 #include "mem/charge.h"
 
-/* How often the dead are looked for: at once when their pages are missed. */
-#define REAP_SHORT_US	(500 * USEC_PER_MSEC)
-#define REAP_LONG_US	(5 * USEC_PER_SEC)
+/* How often the dead are looked for: families by whoever of the domain comes
+ * first, so that their pages are back within a second whatever else is going
+ * on; processes, and whether all adds up, by everybody, rarely. */
+#define REAP_ROWS_US	(500 * USEC_PER_MSEC)
+#define REAP_ALL_US	(5 * USEC_PER_SEC)
 
 enum { FLUSH_STEP = 1024 };	/* pages punched in one hold of the lock */
 
@@ -56,9 +58,17 @@ static bool drifted(struct arena *ar)
 	return drift && drift == before;
 }
 
-static bool reap_due(struct arena *ar, bool tight, usec_t now)
+static bool rows_due(struct domain *d, usec_t now)
 {
-	if (!ar->audit_due && now - ar->reap_look < (tight ? REAP_SHORT_US : REAP_LONG_US))
+	u64 last = atomic_load_explicit(&d->reaped_at, memory_order_relaxed);
+
+	return (last > now || now - last >= REAP_ROWS_US) &&
+	       atomic_compare_exchange_strong(&d->reaped_at, &last, now);
+}
+
+static bool all_due(struct arena *ar, usec_t now)
+{
+	if (!ar->audit_due && now - ar->reap_look < REAP_ALL_US)
 		return false;
 	ar->audit_due = 0;
 	ar->reap_look = now;
@@ -70,23 +80,24 @@ void arena_tick(struct arena *ar, usec_t now)
 {
 	struct domain *d = arena_local(ar)->domain;
 	u32 flush = atomic_load(&d->flush);
-	bool tight, reap;
+	bool all;
 	s64 back;
 
 	arena_lock(ar);
 	charge_refresh(ar);
 	if (drifted(ar))
 		arena_recount(ar, true);
-	tight = domain_allocated(d) > (s64)ar->lim.mem[0];
 	back = idle_credit(ar, now);
-	if (tight || flush != ar->flush_seen)
+	if (domain_allocated(d) > (s64)ar->lim.mem[0] || flush != ar->flush_seen)
 		back = ar->credit;
 	ar->flush_seen = flush;
-	reap = reap_due(ar, tight, now);
+	all = all_due(ar, now);
 	arena_unlock(ar);
 	give_back(ar, back);
-	if (reap)
+	if (all)
 		domain_reap(d);
+	else if (rows_due(d, now))
+		domain_reap_rows(d);
 	if (domain_under_pressure(d))
 		domain_look(d);
 }

@@ -215,6 +215,50 @@ episode()
 	stop_all
 }
 
+# The process has memory.
+until_holding()
+{
+	local i
+
+	for ((i = 0; i < 200; i++)); do
+		"$rudpstat" -j -d "$RUDP_DOMAIN" | "$python" -c '
+import json, sys
+sys.exit(not any(p["pid"] == int(sys.argv[1]) and p["charged"]
+                 for p in json.load(sys.stdin)["domains"][0]["processes"]))' "$1" && return
+		sleep 0.02
+	done
+	false
+}
+
+# Nobody waits for memory, and a family that left nobody behind is killed: what
+# it held is missed by no one, and back within a second all the same.
+t89_in_comfort()
+{
+	local victim ms
+
+	: >gone
+	for _ in 1 2 3; do
+		RUDP_CARETAKER=off server victim "$swarm" client "$port" 1000 4 4 mortal
+		victim=$pid
+		until_holding "$victim" || return
+		kill -9 "$victim"
+		wait "$victim" 2>/dev/null
+		pids=${pids/ $victim/}
+		ms=$("$truth" gone "$RUDP_DOMAIN" "$victim") || return
+		echo "$ms" >>gone
+		at_most "$ms" 1000 || return
+	done
+}
+
+comfort()
+{
+	export RUDP_MEM="1G 2G 3G"
+	start 4 0
+	check "T89: killed in comfort, its memory is back within a second" t89_in_comfort
+	pass "after $(tr '\n' ' ' <gone)ms"
+	check "T89: and nobody else is harmed" end_well
+}
+
 # The same bytes, whatever the limit.
 t107_same()
 {
@@ -236,5 +280,5 @@ t107_same()
 same() { check "T107: limits of 1 GiB and of 512 KiB: the same bytes" t107_same; }
 
 [ "$private" = no ] || ip link set lo mtu 1500
-in_modes live_limits no_spin hoarder episode same
+in_modes live_limits no_spin hoarder episode comfort same
 finish
