@@ -237,6 +237,7 @@ struct conn {
 	bool tlp_is_retrans;
 	u64 pacing_rate;	/* the algorithm's wish, bytes/s; 0: by cwnd */
 	u64 pace_next;		/* ns: no data leaves earlier, if it is paced */
+	bool pace_held;		/* what leaves next had to wait for that, for nothing else */
 	u64 tx_below;		/* truesize handed over and perhaps not gone yet */
 	bool below_told;	/* somebody looks: conn_below() */
 	bool below_full;	/* conn_output() held something back for that */

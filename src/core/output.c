@@ -333,12 +333,15 @@ static int build_new(struct conn *c, struct tx_batch *b, unsigned max_bytes, use
 
 	if (!snd_has_unsent(c)) {
 		c->why_blocked = WHY_EMPTY;
+		c->pace_held = false;
 		return 0;
 	}
 	s = seg_of(c->send_head);
 	b->kind = TX_DATA;
 	b->mss = snd_mss(c);
 	pkts = new_data_limit(c, s, b->mss);
+	if (!pkts)
+		c->pace_held = false;
 	if (!pkts || held_below(c, s, false, now))
 		return 0;
 	return build_train(c, b, s, min(pkts, pace_train(c, b->mss)), max_bytes, now);

@@ -5,11 +5,15 @@
  * SO_MAX_PACING_RATE): a train departs no sooner than the bytes before it take
  * at the pacing rate. The earliest departure of the next one is
  *
- *	next = max(next, now - SLACK) + bytes / rate
+ *	next = max(next, now - slack) + bytes / rate
  *
- * so that a timer that comes late by up to SLACK costs no throughput. A train
- * holds what the rate carries in 1/1024 s, two datagrams at least. The first
- * ten datagrams of a connection are not paced, nor is anything but data.
+ * so that a timer that comes late by up to `slack` costs no throughput. Data
+ * that had to wait for its time and whose process was not run when that had
+ * come may be late by half a round trip: that much is made good at once, which
+ * a kernel's timers never need and a program on a busy machine does. What comes
+ * after a pause for another reason has 2 ms. A train holds what the rate
+ * carries in 1/1024 s, two datagrams at least. The first ten datagrams of a
+ * connection are not paced, nor is anything but data.
  *
  * The rate is the algorithm's, else that of the window with room to grow:
  *
@@ -29,6 +33,7 @@
 
 enum {
 	SLACK_US = 2000,	/* an event loop's timers are late by 1 ms and more */
+	LATE_MAX_US = 20000,	/* a burst of more fills queues on the way */
 	RATE_SHIFT = 10,	/* a burst of 1/1024 s, as Linux */
 	LIMIT_OUTPUT_BYTES = 4 << 20,
 	SS_PERCENT = 200, CA_PERCENT = 120,
@@ -68,6 +73,7 @@ bool pace_early(const struct conn *c, usec_t now)
 void pace_wait(struct conn *c)
 {
 	c->why_blocked = WHY_PACE;
+	c->pace_held = true;
 	timer_set(c, T_PACE, DIV_ROUND_UP(c->pace_next, NSEC_PER_USEC));
 }
 
@@ -81,9 +87,16 @@ u32 pace_train(const struct conn *c, u32 mss)
 	return clamp(pkts, (u64)2, (u64)TX_BATCH_PKTS);
 }
 
+static usec_t slack(const struct conn *c)
+{
+	if (!c->pace_held)
+		return SLACK_US;
+	return clamp(c->rtt.srtt_us / 2, (usec_t)SLACK_US, (usec_t)LATE_MAX_US);
+}
+
 static void next_departure(struct conn *c, unsigned bytes, usec_t now)
 {
-	u64 earliest = (now - min(now, (usec_t)SLACK_US)) * NSEC_PER_USEC;
+	u64 earliest = (now - min(now, slack(c))) * NSEC_PER_USEC;
 
 	if (c->bytes_sent + c->bytes_retrans <= (u64)INIT_CWND * c->mss)
 		return;
@@ -119,6 +132,7 @@ void pace_queue_wait(struct conn *c, usec_t now)
 	u64 us = c->tx_below * USEC_PER_SEC / pace_rate(c) / 2;
 
 	c->why_blocked = WHY_BELOW;
+	c->pace_held = false;
 	c->below_full = true;
 	timer_set(c, T_PACE, now + clamp(us, (u64)LOOK_MIN_US, (u64)LOOK_MAX_US));
 }

@@ -79,6 +79,42 @@ START_TEST(late_timers_cost_no_throughput)
 }
 END_TEST
 
+/* Nor does a machine on which we are not run for half a round trip ... */
+START_TEST(who_was_not_run_makes_it_good)
+{
+	u64 sent[3] = { 0 };		/* acknowledged after 45 ms */
+
+	know_rtt(45);
+	rate(4000000);
+	put(2000000);
+	for (unsigned i = 0; i < 400 / 15; i++) {
+		B.now = base + i * 15000;
+		conn_timeout(&B.c, B.now);
+		if (sent[i % 3])
+			answer(.ack = sent[i % 3]);
+		flush_out();
+		sent[i % 3] = B.c.snd_nxt - 1;
+	}
+	ck_assert_uint_ge(left_between(0, 400), 1600000 * 90 / 100);
+	ck_assert_uint_le(left_between(0, 400), 1600000 + 80 * MSS);
+}
+END_TEST
+
+/* ... but who had nothing to send has saved nothing up. */
+START_TEST(a_pause_is_not_made_good)
+{
+	know_rtt(40);
+	rate(4000000);
+	put(50000);
+	run(100);
+	ck_assert(!snd_has_unsent(&B.c));
+	forget();
+	at(200);
+	put(200000);
+	ck_assert_uint_le(left_between(200, 201), 4000 * 2 + 6 * MSS);
+}
+END_TEST
+
 START_TEST(a_slow_rate_sends_two_datagrams_at_a_time)
 {
 	rate(10000);			/* 0.2 s for two */
@@ -234,6 +270,8 @@ static void add(TCase *t)
 	tcase_add_test(t, without_a_wish_nothing_is_paced);
 	tcase_add_test(t, max_pacing_rate_is_kept);
 	tcase_add_test(t, late_timers_cost_no_throughput);
+	tcase_add_test(t, who_was_not_run_makes_it_good);
+	tcase_add_test(t, a_pause_is_not_made_good);
 	tcase_add_test(t, a_slow_rate_sends_two_datagrams_at_a_time);
 	tcase_add_test(t, repair_is_paced_and_acks_are_not);
 	tcase_add_test(t, tcp_info_tells_the_rate);
