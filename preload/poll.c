@@ -8,7 +8,7 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	int ready = ready_poll(fds, n);
 
-	return ready ? ready : LIBC(poll)(fds, n, timeout);
+	return ready ? ready : ready_amend(fds, n, LIBC(poll)(fds, n, timeout));
 }
 
 int __poll(struct pollfd *, nfds_t, int) ALIAS(poll);
@@ -17,14 +17,14 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t fdslen)
 {
 	int ready = n * sizeof(*fds) <= fdslen ? ready_poll(fds, n) : 0;
 
-	return ready ? ready : LIBC(__poll_chk)(fds, n, timeout, fdslen);
+	return ready ? ready : ready_amend(fds, n, LIBC(__poll_chk)(fds, n, timeout, fdslen));
 }
 
 int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
 	int ready = mask ? 0 : ready_poll(fds, n);
 
-	return ready ? ready : LIBC(ppoll)(fds, n, timeout, mask);
+	return ready ? ready : ready_amend(fds, n, LIBC(ppoll)(fds, n, timeout, mask));
 }
 
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
@@ -32,7 +32,9 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 {
 	int ready = !mask && n * sizeof(*fds) <= fdslen ? ready_poll(fds, n) : 0;
 
-	return ready ? ready : LIBC(__ppoll_chk)(fds, n, timeout, mask, fdslen);
+	if (!ready)
+		ready = ready_amend(fds, n, LIBC(__ppoll_chk)(fds, n, timeout, mask, fdslen));
+	return ready;
 }
 
 int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout)

@@ -4,16 +4,29 @@
 #include "preload/ready.h"
 #include "preload/wrap.h"
 
-static u32 fd_ready(int fd)
+/* Without a pin: what is only looked at. False: none of ours. */
+static bool fd_peek(int fd, struct sock_ref *r)
 {
 	struct fd_entry *e = fd_entry(fd);
+
+	r->sk = e ? atomic_load_explicit(&e->sk, memory_order_acquire) : NULL;
+	if (r->sk)
+		r->gen = atomic_load_explicit(&e->gen, memory_order_relaxed);
+	return r->sk;
+}
+
+static u32 fd_ready(int fd)
+{
 	struct sock_ref r;
 
-	if (!e)
-		return SOCK_READY_UNKNOWN;
-	r.sk = atomic_load_explicit(&e->sk, memory_order_acquire);
-	r.gen = atomic_load_explicit(&e->gen, memory_order_relaxed);
-	return r.sk ? sock_ready(&r) : SOCK_READY_UNKNOWN;
+	return fd_peek(fd, &r) ? sock_ready(&r) : SOCK_READY_UNKNOWN;
+}
+
+static bool fd_failed(int fd)
+{
+	struct sock_ref r;
+
+	return fd_peek(fd, &r) && sock_failed(&r);
 }
 
 /* A call that waits is where a thread may be cancelled, also if it need not. */
@@ -57,6 +70,16 @@ int ready_poll(struct pollfd *fds, nfds_t n)
 		ready += fds[i].revents != 0;
 	}
 	return answer(ready);
+}
+
+int ready_amend(struct pollfd *fds, nfds_t n, int ret)
+{
+	if (ret <= 0 || !fd_active() || rt_bypass)
+		return ret;
+	for (nfds_t i = 0; i < n; i++)
+		if ((fds[i].revents & (POLLHUP | POLLERR)) == POLLHUP && fd_failed(fds[i].fd))
+			fds[i].revents |= POLLERR;
+	return ret;
 }
 
 enum { WORD_BITS = 8 * sizeof(fd_mask) };

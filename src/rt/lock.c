@@ -211,13 +211,13 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	if (kind == SK_RELAY || (kind == SK_CONN && (rt_bypass || !show_first(sk))))
 		udp_flush(sk, now);
 	wake = sleepers(sk);
+	atomic_store(&sk->ready, conn_ready(&sk->conn));	/* before HUP is shown: ready.h */
 	if (rt_bypass) {
 		life_meet_peer(sk);
 		mirror_sync(sk);
 	} else {
 		ask = mirror_sync_app(sk, fd);
 	}
-	atomic_store(&sk->ready, conn_ready(&sk->conn));
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
 			life_arm(sk);

@@ -25,6 +25,12 @@ u32 sock_ready(const struct sock_ref *r)
 	return sock_stale(r) ? SOCK_READY_UNKNOWN : ready;
 }
 
+bool sock_failed(const struct sock_ref *r)
+{
+	return atomic_load(&r->sk->kind) == SK_CONN && !sock_stale(r) &&
+	       (atomic_load(&r->sk->ready) & (READY_ERR | SOCK_READY_UNKNOWN)) == READY_ERR;
+}
+
 void sock_init(struct sock *sk, u32 index, u32 gen)
 {
 	atomic_store(&sk->ready, SOCK_READY_UNKNOWN);

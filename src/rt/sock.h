@@ -182,6 +182,8 @@ bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours 
  * somebody, was never connected, is a relay). Any thread, without the lock. */
 #define SOCK_READY_UNKNOWN (1u << 31)
 u32 sock_ready(const struct sock_ref *r);
+/* It has an error that nobody was told of. Likewise. */
+bool sock_failed(const struct sock_ref *r);
 
 /* type carries SOCK_NONBLOCK and SOCK_CLOEXEC; returns the descriptor. */
 int sock_socket(int family, int type, int protocol, struct sock_ref *ret);

@@ -111,8 +111,7 @@ static void ends(void)
 	show_both("full, and peer shut", c);
 	linger0(s);
 	close(s);
-	/* ERR is not shown to who has seen the end already: librudp(7). */
-	printf("full, and reset: %s\n", bits(await(c, POLLHUP) & ~POLLERR));
+	show_await("full, and reset", c, POLLHUP | POLLERR);
 	show_select("full, and reset", c);
 	close(c);
 }
