@@ -213,6 +213,14 @@ static void third_packet(struct sock *lsk, struct rx_pkt *p, const struct rx_met
 	listen_refill(lsk);
 }
 
+/* TCP_DEFER_ACCEPT: who has said nothing yet needs no connection. It repeats
+ * its packet, with the proof in it, until it says something or the time is up. */
+static bool deferred(const struct sock *lsk, const struct rx_pkt *p)
+{
+	return !p->len && !(p->h.flags & WF_FIN) &&
+	       drv.now - p->h.open.cookie_time < sockopt_defer_us(lsk);
+}
+
 void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m)
 {
 	struct rx_pkt p = { .page = 0 };
@@ -250,5 +258,6 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 	}
 	p.payload = pkt + p.h.len;
 	p.len = (u32)(len - p.h.len);
-	third_packet(lsk, &p, m);
+	if (!deferred(lsk, &p))
+		third_packet(lsk, &p, m);
 }

@@ -50,7 +50,7 @@ void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len)
 {
 	u16 port = local->sa.sa_family == AF_INET ? local->in.sin_port : local->in6.sin6_port;
 
-	if (ntohs(port) >= IPPORT_RESERVED)
+	if (ntohs(port) >= IPPORT_RESERVED)	/* nor with none yet */
 		deafen(udp_fd, local, len);
 }
 
@@ -97,6 +97,7 @@ int port_open(const struct sock *sk, int udp_fd)
 	fd = udp_open(&p, sk->family, sk->v6only, false);
 	if (fd < 0)
 		return fd;
+	port_options(sk, fd);
 	reuse(udp_fd, 1);
 	reuse(fd, 1);
 	ret = sys_bind(fd, &sk->local, sk->addr_len);
@@ -126,6 +127,7 @@ static bool split_one(struct sock *sk, struct sock *owner)
 
 	if (fd < 0)
 		return false;
+	port_options(sk, fd);
 	reuse(fd, 1);
 	if (sys_bind(fd, &sk->local, sk->addr_len) < 0 ||
 	    sys_connect(fd, &sk->peer, sk->addr_len) < 0) {

@@ -148,6 +148,8 @@ int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseadd
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
 void port_refuse_rest(struct sock *sk);	/* driver: a listener's, before it is closed */
 int port_open(const struct sock *sk, int udp_fd);	/* receives from now on */
+void port_options(const struct sock *sk, int udp_fd);	/* the program's, to a fresh one */
+void port_option_changed(const struct sock *sk, int level, int name);
 void port_split(struct sock *owner);	/* driver: its connections get sockets of their own */
 
 /* The pool's lock; its account is the truth whoever died in it (pages that no

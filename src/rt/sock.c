@@ -102,6 +102,7 @@ static int open_port(struct sock *sk)
 	fd = udp_open(&sk->port, sk->family, sk->v6only, sk->reuseport);
 	if (fd < 0)
 		return fd;
+	port_options(sk, fd);
 	atomic_store(&l->udp_fd, fd + 1);
 	return 0;
 }
@@ -155,9 +156,9 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 	}
 	if (ret < 0)
 		return ret;
-	sk->bound = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
 	read_local_name(sk);
+	sk->bound = sk->family == AF_INET ? sk->local.in.sin_port : sk->local.in6.sin6_port;
 	if (!sk->reuseport)
 		port_reserve(udp_fd(sk), &sk->local, sk->addr_len);
 	return 0;
@@ -218,10 +219,21 @@ static int hand_over(struct sock *sk, int fd, enum sock_kind kind, enum conn_sta
 	return ret;
 }
 
+/* Now it needs a number, whatever IP_BIND_ADDRESS_NO_PORT says. */
+static int bind_to_listen(struct sock *sk)
+{
+	union sock_addr name = sk->local;
+	int ret = open_port(sk), no = 0;
+
+	if (ret < 0)
+		return ret;
+	sys_setsockopt(udp_fd(sk), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &no, sizeof(no));
+	return bind_locked(sk, &name.sa, sk->addr_len);
+}
+
 static int listen_locked(struct sock *sk, int fd, int backlog)
 {
 	u32 most = SOMAXCONN_DEFAULT;
-	union sock_addr any = { .sa = { .sa_family = (sa_family_t)sk->family } };
 	int ret;
 
 	atomic_store(&sk->backlog_max, backlog < 0 ? most : min((u32)backlog, most));
@@ -230,7 +242,7 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 	if (atomic_load(&sk->kind) != SK_FRESH)
 		return -EINVAL;
 	if (!sk->bound) {
-		ret = bind_locked(sk, &any.sa, sk->addr_len);
+		ret = bind_to_listen(sk);
 		if (ret < 0)
 			return ret;
 	}

@@ -224,6 +224,7 @@ int sock_relay(struct sock_ref *r, int fd);
 int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, socklen_t *len);
 int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void *val,
 		    socklen_t len);
+usec_t sockopt_defer_us(const struct sock *listener);
 void sockopt_inherit(const struct sock *listener, struct sock *sk);
 int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg);	/* -ENOIOCTLCMD (515): pass on */
 

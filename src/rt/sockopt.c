@@ -9,6 +9,7 @@
  */
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include "rt/rt.h"
 #include "rt/sockopt.h"
 #include "rt/sys.h"
 
@@ -185,6 +186,8 @@ int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void 
 	if (ret)
 		return ret;
 	ret = set_value(o, r->sk, &s);
+	if (!ret && level != IPPROTO_TCP)
+		port_option_changed(r->sk, level, name);
 	sock_unlock(r->sk, fd);
 	return ret;
 }
@@ -198,10 +201,10 @@ void sockopt_inherit(const struct sock *listener, struct sock *sk)
 
 /* ---- ioctl ------------------------------------------------------------------------- */
 
-/* Questions about interfaces are answered to any AF_INET socket. */
-static int ask_inet(unsigned long req, void *arg)
+/* Questions about interfaces are answered to any socket of the family. */
+static int ask_inet(const struct sock *sk, unsigned long req, void *arg)
 {
-	int fd = sys_socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = sys_socket(sk->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	long ret;
 
 	if (fd < 0)
@@ -252,7 +255,7 @@ int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg)
 	case SIOCGIFDSTADDR:
 	case SIOCGIFPFLAGS:
 	case SIOCGARP:
-		return ask_inet(req, arg);
+		return ask_inet(r->sk, req, arg);
 	}
 	return -ENOIOCTLCMD;
 }

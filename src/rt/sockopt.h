@@ -35,7 +35,13 @@ enum {				/* of sock.opt_values; the first hold the flags */
 };
 static_assert(SLOT_COUNT <= ARRAY_SIZE(((struct sock *)0)->opt_values), "the slots suffice");
 
-enum { FLAG_KEEPALIVE = 95 };	/* what the program asked for */
+enum {				/* those that more than a table's row knows */
+	FLAG_DONTROUTE = 1, FLAG_FREEBIND = 30, FLAG_TRANSPARENT = 32, FLAG_NO_PORT = 35,
+	FLAG_TRANSPARENT6 = 62, FLAG_FREEBIND6 = 64,
+	FLAG_KEEPALIVE = 95,	/* what the program asked for */
+};
+
+enum { HOPS_DEFAULT = 64 };
 
 /* What a getter fills in. */
 struct optval {

@@ -408,7 +408,7 @@ static const struct sockopt rows[] = {
 	CODE(SO_REUSEADDR, get_reuseaddr, set_reuseaddr),
 	CODE(SO_TYPE, get_type, NULL),
 	CODE(SO_ERROR, get_error, NULL),
-	FLAG(SO_DONTROUTE, 1),
+	FLAG(SO_DONTROUTE, FLAG_DONTROUTE),
 	FLAG(SO_BROADCAST, 2),
 	CODE(SO_SNDBUF, get_sndbuf, set_sndbuf),
 	CODE(SO_RCVBUF, get_rcvbuf, set_rcvbuf),

@@ -1,7 +1,8 @@
 /* sockopt_tcp.c - the options of IPPROTO_TCP. */
 #include "rt/sockopt.h"
 
-enum { FIN_TIMEOUT_S = 60, FIN_TIMEOUT_MAX_S = 120, MSS_DEFAULT = 536, QUICKACKS_MAX = 16 };
+enum { FIN_TIMEOUT_S = 60, FIN_TIMEOUT_MAX_S = 120, MSS_DEFAULT = 536, QUICKACKS_MAX = 16,
+       DEFER_MAX_S = 8 };	/* the client repeats its first packet for 12 seconds at least */
 
 /* A flag of the connection that its output looks at. */
 static int set_and_push(struct sock *sk, bool *opt, const struct optset *s)
@@ -158,6 +159,13 @@ static int set_defer(struct sock *sk, const struct optset *s)
 		retrans++;
 	opt_store(sk, SLOT_DEFER, 0, retrans);
 	return 0;
+}
+
+usec_t sockopt_defer_us(const struct sock *listener)
+{
+	s32 secs = retrans_to_secs(opt_load(listener, SLOT_DEFER, 0));
+
+	return (usec_t)min(secs, (s32)DEFER_MAX_S) * USEC_PER_SEC;
 }
 
 static int get_clamp(struct sock *sk, int fd, struct optval *v)

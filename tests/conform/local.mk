@@ -1,7 +1,7 @@
 # The same program over kernel TCP and over librudp; run.sh compares.
 conform_programs = \
 	%reldir%/asyncs %reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups \
-	%reldir%/epolls %reldir%/fdlimits %reldir%/inherit \
+	%reldir%/effects %reldir%/epolls %reldir%/fdlimits %reldir%/files %reldir%/inherit \
 	%reldir%/ioctls %reldir%/lingering %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/signals %reldir%/states %reldir%/streams \
@@ -16,6 +16,8 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_inherit_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_ioctls_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_lingering_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_effects_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_files_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_mapped_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_mmsg_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_names_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
