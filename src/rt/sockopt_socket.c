@@ -1,5 +1,6 @@
 /* sockopt_socket.c - the options of SOL_SOCKET. */
 #include <net/if.h>
+#include "rt/rt.h"
 #include "rt/sockopt.h"
 #include "rt/sys.h"
 
@@ -322,7 +323,7 @@ static int get_meminfo(struct sock *sk, int fd, struct optval *v)
 {
 	const struct mem_acct *m = &sk->conn.mem;
 	const u32 words[] = {
-		(u32)m->rmem_alloc, m->rcvbuf, 0, m->sndbuf, (u32)m->forward_alloc,
+		(u32)m->rmem_alloc, m->rcvbuf, udp_below(sk), m->sndbuf, (u32)m->forward_alloc,
 		(u32)m->wmem_queued, 0, atomic_load(&sk->backlog_len), sk->conn.drops,
 	};
 

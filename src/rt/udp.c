@@ -209,6 +209,14 @@ static bool queue_drained(struct sock *sk, int fd)
 	return conn_below(&sk->conn, (u64)max(queued, 0));
 }
 
+u32 udp_below(struct sock *sk)
+{
+	if (atomic_load(&sk->kind) != SK_CONN)
+		return 0;
+	queue_drained(sk, tx_fd(sk, rt_sock(sk->port_index)));
+	return (u32)min(sk->conn.tx_below, (u64)UINT32_MAX);
+}
+
 void udp_flush(struct sock *sk, usec_t now)
 {
 	struct sock *owner = rt_sock(sk->port_index);
@@ -245,6 +253,8 @@ void udp_flush(struct sock *sk, usec_t now)
 			continue;
 		}
 		conn_sent(&sk->conn, &b, now);
+		if (ret < 0 && b.kind == TX_RST)
+			domain_count(drv.dom, CNT_TCPAbortFailed, 1);
 		if (ret < 0 && ret != -ENOBUFS && ret != -ENOMEM)
 			conn_icmp(&sk->conn, -ret, now);
 	}
