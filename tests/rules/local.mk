@@ -4,9 +4,9 @@ dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented %reldir%/surface_doc
 core_tests += %reldir%/man %reldir%/env_documented %reldir%/surface_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
 EXTRA_DIST += %reldir%/statements.open
 
-# Needs the built library.
-dist_noinst_SCRIPTS += %reldir%/symbols
-full_tests += %reldir%/symbols
+# These need the built libraries.
+dist_noinst_SCRIPTS += %reldir%/static_mem %reldir%/symbols
+full_tests += %reldir%/static_mem %reldir%/symbols
 
 # Needs the built core.
 dist_noinst_SCRIPTS += %reldir%/core_is_pure
