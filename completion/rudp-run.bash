@@ -15,13 +15,16 @@ _rudp_run()
 	-l|--library)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
-	-m|--mem|-w|--wmem|-r|--rmem)
+	--fallback)
+		COMPREPLY=($(compgen -W "tcp off" -- "$cur"))
+		return ;;
+	-m|--mem|-w|--wmem|-r|--rmem|--match)
 		return ;;
 	esac
 	# behind the options stands a program, with words of its own
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-d|-c|-l|--domain|--cc|--library) ((i++)) ;;
+		-d|-c|-l|--domain|--cc|--library|--match|--fallback) ((i++)) ;;
 		-m|-w|-r|--mem|--wmem|--rmem) [[ ${COMP_WORDS[i+1]-} == *[\ \"\']* ]] && ((i++)) || ((i += 3)) ;;
 		--) ((i++)); break ;;
 		-*) ;;
@@ -31,7 +34,7 @@ _rudp_run()
 	if ((i < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
 		_command_offset $i
 	elif [[ $cur == -* ]] && ((i >= COMP_CWORD)); then
-		COMPREPLY=($(compgen -W "--domain --mem --wmem --rmem --cc --check --library
+		COMPREPLY=($(compgen -W "--domain --mem --wmem --rmem --cc --match --fallback --check --library
 			--help --version" -- "$cur"))
 	else
 		COMPREPLY=($(compgen -c -- "$cur"))

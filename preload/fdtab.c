@@ -9,6 +9,7 @@
 #define FD_PINS		0x7fffffffu
 
 _Atomic(struct fd_entry *) fd_chunks[FD_CHUNKS];
+TLS_IE bool fd_taking;
 static _Atomic bool active;
 static TLS_IE struct fd_use *uses;	/* this thread's, the innermost first */
 
@@ -137,6 +138,12 @@ bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 	u->fd = fd;
 	u->outer = uses;
 	uses = u;
+	if (unlikely(atomic_load_explicit(&u->ref.sk->kind, memory_order_relaxed) == SK_PLAIN) &&
+	    !fd_taking) {
+		fd_take_plain(u);
+		fd_put(u);
+		return false;
+	}
 	return true;
 out_unpin:
 	unpin(fd, e);

@@ -90,6 +90,9 @@ void fd_forget(int fd);
 int fd_close(struct fd_use *u);
 /* The thread leaves all its calls without returning from them. */
 void fd_put_all(void);
+/* What u is of has become the kernel's, which takes its numbers (socket.c). */
+void fd_take_plain(struct fd_use *u);
+extern TLS_IE bool fd_taking;	/* that is being done: pins are just pins */
 /* Closed, but another thread is still in a call on it. */
 bool fd_is_closing(int fd);
 /* The lowest number >= from that is ours; -1: none. */

@@ -66,16 +66,16 @@ int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh)
 			continue;
 		flags = LIBC(fcntl)(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
 		epoll_move_begin(&regs, fd);
-		if (fresh) {		/* who waits there, for a connection, is woken */
-			fd_leave_sock(fd);
-			LIBC(shutdown)(fd, SHUT_RDWR);
-		}
-		LIBC(dup3)(file, fd, flags);
 		if (fresh)
+			fd_leave_sock(fd);
+		if (fresh && fresh->sk)	/* who waits there, for a connection, is woken */
+			LIBC(shutdown)(fd, SHUT_RDWR);
+		LIBC(dup3)(file, fd, flags);
+		if (fresh && fresh->sk)
 			fd_join_sock(fd, fresh);
 		epoll_move_end(&regs, fd);
 	}
-	if (fresh)
+	if (fresh && fresh->sk)
 		sock_undup(&(struct sock_ref){ fresh->sk, fresh->gen });	/* `file` */
 	return LIBC(close)(file);
 }

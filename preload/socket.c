@@ -48,6 +48,24 @@ int socket(int family, int type, int protocol)
 	return fd;
 }
 
+/* Puts a kernel's socket under all its numbers. */
+static int replace(struct fd_use *u, int file)
+{
+	static const struct sock_ref none = { .sk = NULL };
+	int ret = file;
+
+	fd_taking = true;
+	if (file >= 0)
+		ret = fd_replace_all(u, file, &none);
+	fd_taking = false;
+	return ret;
+}
+
+void fd_take_plain(struct fd_use *u)
+{
+	replace(u, sock_take(&u->ref, u->fd));
+}
+
 /* What the kernel copies in before it looks at the address. */
 static bool bad_length(socklen_t len)
 {
@@ -56,22 +74,34 @@ static bool bad_length(socklen_t len)
 
 int bind(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 {
+	int ret;
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
 		return LIBC(bind)(fd, sa, len);
 	if (bad_length(len) || (len && bad_pointer(sa.__sockaddr__)))
 		return (int)result(bad_length(len) ? -EINVAL : -EFAULT);
-	return (int)result(sock_bind(&u.ref, fd, sa.__sockaddr__, len));
+	ret = sock_bind(&u.ref, fd, sa.__sockaddr__, len);
+	if (ret == SOCK_PLAIN)
+		ret = replace(&u, sock_plain(&u.ref));
+	else
+		return (int)result(ret);
+	return ret < 0 ? (int)result(ret) : LIBC(bind)(fd, sa, len);
 }
 
 int listen(int fd, int backlog)
 {
+	int ret;
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
 		return LIBC(listen)(fd, backlog);
-	return (int)result(sock_listen(&u.ref, fd, backlog));
+	ret = sock_listen(&u.ref, fd, backlog);
+	if (ret == SOCK_PLAIN)
+		ret = replace(&u, sock_plain(&u.ref));
+	else
+		return (int)result(ret);
+	return ret < 0 ? (int)result(ret) : LIBC(listen)(fd, backlog);
 }
 
 int accept4(int fd, __SOCKADDR_ARG sa, socklen_t *len, int flags)
@@ -123,6 +153,13 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 		return (int)result(bad_length(len) ? -EINVAL : -EFAULT);
 	pthread_testcancel();
 	ret = sock_connect(&u.ref, fd, sa.__sockaddr__, len);
+	if (ret == SOCK_TAKE)
+		return (int)result(replace(&u, sock_take(&u.ref, fd)));
+	if (ret == SOCK_PLAIN) {
+		ret = replace(&u, sock_plain(&u.ref));
+		fd_put(&u);
+		return ret < 0 ? (int)result(ret) : LIBC(connect)(fd, sa, len);
+	}
 	if (ret > 0 || (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
 			sock_renewable(&u.ref)))
 		renew(&u);

@@ -45,7 +45,8 @@ bool proc_is_vfork_child(void);
 /* If fd is ours it becomes a relay: somebody who does not know us gets it. */
 int proc_hand_over(int fd);
 /* Puts `file` under every number of u's sock, and closes it; they are of the
- * sock `fresh` from then on, or of the same one (NULL). */
+ * sock `fresh` from then on (of none, if it names none), or of the same one
+ * (NULL). */
 int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh);
 
 /* attach.c: descriptors that came by exec, or in a message. */

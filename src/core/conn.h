@@ -176,6 +176,7 @@ struct conn {
 	bool fin_rcvd;
 	bool rst_pending;	/* an RST must leave (conn_output emits it) */
 	bool rcvd_reset;
+	bool held;		/* conn_hold() */
 
 	u64 id, peer_id, sum_seed;
 	struct trace_ring *trace;	/* where its events go (trace.h); NULL: nowhere */
@@ -431,6 +432,9 @@ u32 rcv_select_window(struct conn *c);		/* R4.16; commits the offer */
 void rcv_ack_sent(struct conn *c, usec_t now);	/* an ACK left: clear what was owed */
 unsigned rcv_sack_fill(const struct conn *c, struct wire_hdr *h, unsigned max_blocks);
 void conn_set_state(struct conn *c, enum conn_state to, usec_t now);
+/* It failed while it was being opened, and the caller goes on in another way:
+ * as if it were still being opened, but silent. */
+void conn_hold(struct conn *c, usec_t now);
 /* The connection is dead: err for the program, queues purged, timers off. */
 void conn_done(struct conn *c, int err, usec_t now);
 

@@ -129,7 +129,7 @@ void conn_done(struct conn *c, int err, usec_t now)
 {
 	if (c->state == CONN_CLOSED)
 		return;
-	if (c->state == CONN_SYN_SENT)
+	if (c->state == CONN_SYN_SENT && !c->held)
 		snd_count(c, CNT_AttemptFails, 1);
 	conn_set_state(c, CONN_CLOSED, now);
 	snd_purge(c);
@@ -146,6 +146,14 @@ void conn_done(struct conn *c, int err, usec_t now)
 	if (err)
 		c->err = err;
 	c->rx_edge++;
+}
+
+void conn_hold(struct conn *c, usec_t now)
+{
+	conn_set_state(c, CONN_SYN_SENT, now);
+	c->held = true;
+	c->err = 0;
+	c->snd_shut = c->rcv_shut = false;
 }
 
 static bool synchronized(const struct conn *c)

@@ -198,7 +198,8 @@ static bool is_driven(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
 
-	return kind == SK_CONN || kind == SK_LISTENER || kind == SK_RELAY;
+	return kind == SK_CONN || kind == SK_LISTENER || kind == SK_RELAY ||
+	       kind == SK_TRYING || kind == SK_PLAIN;
 }
 
 /* The pages that the dead driver was receiving into, unless somebody still

@@ -79,7 +79,7 @@ static int send_allowed(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
 
-	if (kind != SK_CONN)
+	if (kind != SK_CONN && kind != SK_TRYING)
 		return -EPIPE;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "rt/plain.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -152,6 +153,7 @@ static void forget(struct sock *sk)
 	if (st)
 		ev_timer_stop(drv.loop, &st->t);
 	relay_stop(sk);
+	plain_stop(sk);
 	drv.nknown -= sk->known;
 	pump_lock();
 	if (sk->known && sk->conn.id)

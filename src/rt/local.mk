@@ -6,6 +6,8 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/join.c %reldir%/join.h \
 	%reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
 	%reldir%/follow.c \
+	%reldir%/match.c %reldir%/match.h \
+	%reldir%/plain.c %reldir%/plain.h \
 	%reldir%/linger.c %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/port.c %reldir%/port_opts.c \
 	%reldir%/pump.c %reldir%/pump.h %reldir%/relay.c %reldir%/rt.h \
 	%reldir%/rx.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \

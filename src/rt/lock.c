@@ -10,6 +10,7 @@
 #include <errno.h>
 #include "core/trace.h"
 #include "rt/log.h"
+#include "rt/plain.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -203,7 +204,7 @@ static bool show_first(const struct sock *sk)
 static unsigned settle(struct sock *sk, int fd, usec_t now)
 {
 	unsigned wake;
-	bool ask = false;
+	bool plain = plain_settle(sk, now), ask = false;
 	u32 kind = atomic_load(&sk->kind);
 
 	if (kind == SK_CONN && rt_bypass && show_first(sk))
@@ -218,6 +219,7 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	} else {
 		ask = mirror_sync_app(sk, fd);
 	}
+	ask |= plain;
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
 			life_arm(sk);

@@ -295,6 +295,8 @@ bool mirror_sync_app(struct sock *sk, int fd)
 		return false;
 	if (atomic_load(&sk->kind) == SK_RELAY)
 		return true;
+	if (atomic_load(&sk->kind) != SK_CONN)
+		return sk->closing;
 	if (sk->tx_blocked || sk->closing)
 		return true;
 	if (m->err)
@@ -331,7 +333,7 @@ static void token(struct sock *sk)
 	sk->m.edge = sk->conn.rx_edge;
 }
 
-static void unplug(struct sock *sk)
+void mirror_unplug(struct sock *sk)
 {
 	char c;
 
@@ -371,6 +373,11 @@ static void fail(struct sock *sk)
 	sk->m.err = true;
 }
 
+static bool fails(const struct sock *sk, unsigned ready)
+{
+	return ready & READY_ERR && ready & READY_HUP && !sk->m.fin && !sk->m.hup;
+}
+
 void mirror_sync(struct sock *sk)
 {
 	unsigned ready = conn_ready(&sk->conn);
@@ -384,12 +391,13 @@ void mirror_sync(struct sock *sk)
 		relay_sync(sk);
 	if (sk->owner_fd < 0 || m->err || atomic_load(&sk->kind) != SK_CONN)
 		return;
-	if (m->plugged && ready & READY_OUT)
-		unplug(sk);
+	/* The plug goes with the owner end, so that all is shown at once. */
+	if (m->plugged && ready & READY_OUT && !fails(sk, ready))
+		mirror_unplug(sk);
 	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
 	    (!m->tokens || (edge_due(sk) && !(ready & READY_RDHUP))))
 		token(sk);	/* FIN is an edge of its own */
-	if (ready & READY_ERR && ready & READY_HUP && !m->fin && !m->hup) {
+	if (fails(sk, ready)) {
 		fail(sk);	/* once FIN is shown, HUP is all that can follow */
 		return;
 	}

@@ -20,6 +20,7 @@
 #include "mem/domain.h"
 #include "rt/critical.h"
 #include "rt/driver_shm.h"
+#include "rt/match.h"
 #include "rt/sock.h"
 
 struct idmap;
@@ -118,6 +119,8 @@ struct rt_env {
 	struct mem_limits limits;
 	u8 cc_id;
 	bool caretaker;		/* a standing one */
+	bool fallback;		/* to the kernel's TCP */
+	struct match match;
 };
 
 /* ---- UDP (udp.c) ----------------------------------------------------------- */
@@ -191,6 +194,7 @@ void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is
 void mirror_hello(void);			/* driver: pairs that connect */
 void mirror_plug(struct sock *sk, int fd);
 void mirror_drain(struct sock *sk, int fd, u32 keep);
+void mirror_unplug(struct sock *sk);	/* driver */
 void mirror_sync(struct sock *sk);		/* driver, lock held */
 bool mirror_sync_app(struct sock *sk, int fd);	/* other holders; true: the driver is needed */
 void mirror_drop(struct sock *sk);		/* driver: close our ends */

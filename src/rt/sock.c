@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include "rt/plain.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -156,12 +157,24 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 	}
 	if (ret < 0)
 		return ret;
+	sk->named = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
 	read_local_name(sk);
 	sk->bound = sk->family == AF_INET ? sk->local.in.sin_port : sk->local.in6.sin6_port;
 	if (!sk->reuseport)
 		port_reserve(udp_fd(sk), &sk->local, sk->addr_len);
 	return 0;
+}
+
+/* A rule speaks of the name that is given, not of one that is found. */
+static bool plain_port(const struct sock *sk, const struct sockaddr *sa, socklen_t len)
+{
+	const union sock_addr *a = (const void *)sa;
+
+	if (atomic_load(&sk->kind) != SK_FRESH || sk->bound || check_addr(sk, sa, len))
+		return false;
+	return (sk->family == AF_INET ? a->in.sin_port : a->in6.sin6_port) &&
+	       match_plain(&rt_env()->match, sa);
 }
 
 int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len)
@@ -171,7 +184,10 @@ int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t l
 	(void)fd;
 	if (ret < 0)
 		return ret;
-	ret = bind_locked(r->sk, sa, len);
+	if (plain_port(r->sk, sa, len))
+		ret = SOCK_PLAIN;
+	else
+		ret = bind_locked(r->sk, sa, len);
 	pthread_mutex_unlock(&r->sk->lock);
 	return ret;
 }
@@ -246,6 +262,8 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 		if (ret < 0)
 			return ret;
 	}
+	if (match_plain(&rt_env()->match, &sk->local.sa))
+		return SOCK_PLAIN;
 	for (unsigned i = 0; i < sizeof(sk->key.key); i += 8) {
 		u64 v = rt_random();
 
@@ -316,6 +334,7 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	conn_set_dgram_max(&sk->conn, udp_path_dgram(&sk->peer));
 	sk->conn.dest = path_key(&sk->peer);
 	ret = conn_connect(&sk->conn, now);
+	sk->try_plain = rt_env()->fallback ? TRY_MAY : TRY_NO;
 	if (!ret)
 		ret = hand_over(sk, fd, SK_CONN, sk->conn.state);
 	if (ret < 0)
@@ -356,7 +375,10 @@ static int connect_result(struct sock_ref *r, int fd)
 		if (ret < 0)
 			return ret;
 	}
-	ret = sk->conn.err || sk->conn.state == CONN_CLOSED ? take_error(sk) : 0;
+	if (atomic_load(&sk->kind) == SK_PLAIN)
+		ret = SOCK_TAKE;
+	else
+		ret = sk->conn.err || sk->conn.state == CONN_CLOSED ? take_error(sk) : 0;
 	if (!ret)
 		sk->connect_started = false;
 	plugged = sk->m.plugged;
@@ -397,6 +419,14 @@ static int connect_again(struct sock *sk)
 	return 0;
 }
 
+static bool plain_peer(const struct sock *sk, const struct sockaddr *sa, socklen_t len)
+{
+	if (check_addr(sk, sa, len))
+		return false;
+	return match_plain(&rt_env()->match, sa) ||
+	       (rt_env()->fallback && plain_known(sk, sa, rt_now()));
+}
+
 int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct sock *sk = r->sk;
@@ -410,9 +440,11 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 			ret = -EINVAL;
 		else if (sa->sa_family == AF_UNSPEC)
 			ret = 0;
+		else if (plain_peer(sk, sa, len))
+			ret = SOCK_PLAIN;
 		else
 			ret = start_connect(sk, fd, sa, len);
-		if (ret < 0 || sa->sa_family == AF_UNSPEC) {
+		if (ret || sa->sa_family == AF_UNSPEC) {
 			pthread_mutex_unlock(&sk->lock);
 			return ret;
 		}
@@ -490,12 +522,63 @@ int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
 	return made;
 }
 
+static void free_fresh(struct sock *sk)
+{
+	u32 index = sk->index;
+
+	conn_purge(&sk->conn);
+	mem_acct_fini(&sk->conn.mem);
+	atomic_store(&sk->kind, SK_FREE);
+	arena_slot_put(drv.ar, index);
+	pthread_mutex_unlock(&sk->lock);
+}
+
 void sock_undup(struct sock_ref *r)
 {
+	bool last;
+
 	if (sock_lock(r) < 0)
 		return;
-	local_unref(r->sk);
+	last = local_unref(r->sk);
+	if (last && atomic_load(&r->sk->kind) == SK_FRESH)
+		free_fresh(r->sk);
+	else
+		pthread_mutex_unlock(&r->sk->lock);
+}
+
+int sock_plain(struct sock_ref *r)
+{
+	int ret = sock_lock(r), udp;
+
+	if (ret < 0)
+		return ret;
+	udp = udp_fd(r->sk);
+	if (udp >= 0)		/* a name that both may have */
+		port_release(udp);
+	ret = plain_socket(r->sk, SOCK_CLOEXEC);
 	pthread_mutex_unlock(&r->sk->lock);
+	return ret;
+}
+
+int sock_take(struct sock_ref *r, int fd)
+{
+	char c;
+	struct iovec iov = { &c, 1 };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	ssize_t n = sys_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int got;
+
+	(void)r;
+	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
+		return n < 0 ? (int)n : -EMFILE;
+	memcpy(&got, CMSG_DATA(cm), sizeof(got));
+	return got;
 }
 
 /* ---- end --------------------------------------------------------------------------------- */
@@ -523,17 +606,6 @@ int sock_shutdown(struct sock_ref *r, int fd, int how)
 	if (!ret && how == SHUT_RD && !shown)
 		wait_shown(fd, POLLRDHUP);
 	return ret;
-}
-
-static void free_fresh(struct sock *sk)
-{
-	u32 index = sk->index;
-
-	conn_purge(&sk->conn);
-	mem_acct_fini(&sk->conn.mem);
-	atomic_store(&sk->kind, SK_FREE);
-	arena_slot_put(drv.ar, index);
-	pthread_mutex_unlock(&sk->lock);
 }
 
 int sock_close(struct sock_ref *r, int fd)

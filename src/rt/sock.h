@@ -41,7 +41,8 @@ union sock_addr {
 	struct sockaddr_in6 in6;
 };
 
-enum sock_kind { SK_FREE, SK_FRESH, SK_CONN, SK_LISTENER, SK_RELAY };
+enum sock_kind { SK_FREE, SK_FRESH, SK_CONN, SK_LISTENER, SK_RELAY,
+		 SK_TRYING, SK_PLAIN };		/* plain.h */
 
 enum sock_pending {		/* notes for whoever holds the lock */
 	PEND_TIMER = 1,		/* a deadline passed */
@@ -109,6 +110,9 @@ struct sock {
 	u64 rcvtimeo_us, sndtimeo_us;	/* 0: for ever */
 	int family, type, protocol;
 	bool reuseaddr, reuseport, v6only, bound, port_given;
+	bool named;		/* bound by the program, not only by us */
+	u8 try_plain;		/* enum plain_try */
+	_Atomic u32 plain_done;	/* the driver's attempt at TCP has an answer */
 	bool accepted;		/* a program has taken it from accept() */
 	bool connect_started;	/* EINPROGRESS was returned */
 	bool hung_up;		/* PEND_HUP was met; the driver has to act */
@@ -187,12 +191,18 @@ bool sock_failed(const struct sock_ref *r);
 
 /* type carries SOCK_NONBLOCK and SOCK_CLOEXEC; returns the descriptor. */
 int sock_socket(int family, int type, int protocol, struct sock_ref *ret);
+/* What calls return besides 0 and -errno: what the wrapper is to do. */
+enum {
+	SOCK_RENEW = 1,		/* the sock is of no more use: sock_renew() */
+	SOCK_PLAIN = 2,		/* sock_plain(), then the kernel's call */
+	SOCK_TAKE = 3,		/* it is connected, as the kernel's: sock_take() */
+};
 int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
 int sock_listen(struct sock_ref *r, int fd, int backlog);
 /* Returns the new descriptor. sa may be NULL. flags of accept4. */
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
 		struct sock_ref *ret);
-/* 1: it was one to AF_UNSPEC, and the sock is to be renewed. */
+/* SOCK_RENEW: it was one to AF_UNSPEC. */
 int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
 /* MSG_NOSIGNAL absent and -EPIPE: the caller raises SIGPIPE. */
 ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
@@ -203,7 +213,10 @@ bool sock_renewable(struct sock_ref *r);
 /* A socket as new, but for the options, file flags and given name of r's, to
  * take its place: its descriptor, and its sock in *ret. */
 int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret);
-/* 1: it was a listener, and is to be renewed. */
+/* A kernel's TCP socket like r's; or the one that took its place already. */
+int sock_plain(struct sock_ref *r);
+int sock_take(struct sock_ref *r, int fd);
+/* SOCK_RENEW: it was a listener. */
 int sock_shutdown(struct sock_ref *r, int fd, int how);
 /* The program closes fd, one of possibly many references. Closes the real
  * descriptor too. */

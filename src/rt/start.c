@@ -95,7 +95,8 @@ static void read_domain(struct rt_env *e)
 void rt_init_env(void)
 {
 	const char *cc = getenv("RUDP_CONGESTION"), *care = getenv("RUDP_CARETAKER");
-	const char *log = getenv("RUDP_LOG");
+	const char *log = getenv("RUDP_LOG"), *match = getenv("RUDP_MATCH");
+	const char *fallback = getenv("RUDP_FALLBACK");
 	int id;
 
 	if (env_read)
@@ -108,11 +109,16 @@ void rt_init_env(void)
 	if (cc) {
 		id = cc_find(cc);
 		if (id < 0)
-			bad_env("RUDP_CONGESTION", cc, "accepted are cubic and reno");
+			bad_env("RUDP_CONGESTION", cc, "accepted are cubic, reno and bbr");
 		env.cc_id = (u8)id;
 	}
 	if (care && strcmp(care, "on") && strcmp(care, "off"))
 		bad_env("RUDP_CARETAKER", care, "accepted are on and off");
+	if (match && !match_parse(&env.match, match))
+		bad_env("RUDP_MATCH", match, MATCH_ACCEPTED);
+	if (fallback && strcmp(fallback, "tcp") && strcmp(fallback, "off"))
+		bad_env("RUDP_FALLBACK", fallback, "accepted are tcp and off");
+	env.fallback = !fallback || !strcmp(fallback, "tcp");
 	env.caretaker = !care || !strcmp(care, "on");
 	env_read = true;
 }

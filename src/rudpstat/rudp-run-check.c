@@ -262,6 +262,7 @@ static int run_self(const char *lib, const char *domain)
 		unsetenv("RUDP_MEM");
 		unsetenv("RUDP_WMEM");
 		unsetenv("RUDP_RMEM");
+		unsetenv("RUDP_MATCH");
 		execl("/proc/self/exe", "rudp-run", "--check-self", (char *)NULL);
 		_exit(EXIT_NOEXEC);
 	}

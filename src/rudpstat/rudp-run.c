@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "core/conn.h"
 #include "mem/domain.h"
+#include "rt/match.h"
 #include "rudpstat/rudp-run.h"
 
 static const char usage_text[] =
@@ -25,12 +26,14 @@ static const char usage_text[] =
 "  -w, --wmem MIN DEF MAX send buffers (RUDP_WMEM)\n"
 "  -r, --rmem MIN DEF MAX receive buffers (RUDP_RMEM)\n"
 "  -c, --cc NAME          congestion control (RUDP_CONGESTION)\n"
+"      --match RULES      what is carried, by address and port (RUDP_MATCH)\n"
+"      --fallback tcp|off where nobody speaks rudp (RUDP_FALLBACK)\n"
 "      --check            run nothing: would it work here, for this program?\n"
 "  -l, --library FILE     librudp.so to use instead of the installed one\n"
 "  -h, --help             this text\n"
 "  -V, --version          the version\n";
 
-enum long_only { OPT_CHECK = 256, OPT_CHECK_SELF };
+enum long_only { OPT_CHECK = 256, OPT_CHECK_SELF, OPT_MATCH, OPT_FALLBACK };
 
 static const struct option options[] = {
 	{ "domain", required_argument, NULL, 'd' },
@@ -38,6 +41,8 @@ static const struct option options[] = {
 	{ "wmem", required_argument, NULL, 'w' },
 	{ "rmem", required_argument, NULL, 'r' },
 	{ "cc", required_argument, NULL, 'c' },
+	{ "match", required_argument, NULL, OPT_MATCH },
+	{ "fallback", required_argument, NULL, OPT_FALLBACK },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "library", required_argument, NULL, 'l' },
 	{ "help", no_argument, NULL, 'h' },
@@ -48,8 +53,8 @@ static const struct option options[] = {
 };
 
 struct args {
-	char *mem, *wmem, *rmem;
-	const char *domain, *cc, *lib;
+	char *mem, *wmem, *rmem, *match;
+	const char *domain, *cc, *lib, *fallback;
 	bool check;
 };
 
@@ -161,6 +166,16 @@ static char *three(int argc, char **argv)
 	return all;
 }
 
+/* Given more than once, the rules follow each other. */
+static char *more_rules(char *before)
+{
+	char *all = optarg;
+
+	if (before && asprintf(&all, "%s %s", before, optarg) < 0)
+		exit(EXIT_NOEXEC);
+	return all;
+}
+
 static void parse_args(struct args *a, int argc, char **argv)
 {
 	int c;
@@ -173,6 +188,8 @@ static void parse_args(struct args *a, int argc, char **argv)
 		case 'r': a->rmem = three(argc, argv); break;
 		case 'c': a->cc = optarg; break;
 		case 'l': a->lib = optarg; break;
+		case OPT_MATCH: a->match = more_rules(a->match); break;
+		case OPT_FALLBACK: a->fallback = optarg; break;
 		case OPT_CHECK: a->check = true; break;
 		case OPT_CHECK_SELF: exit(check_self());
 		case 'h': fputs(usage_text, stdout); exit(0);
@@ -184,9 +201,20 @@ static void parse_args(struct args *a, int argc, char **argv)
 		usage();
 }
 
+static void check_rules(const struct args *a)
+{
+	struct match m;
+
+	if (a->match && !match_parse(&m, a->match))
+		bad_value("RUDP_MATCH", a->match, MATCH_ACCEPTED);
+	if (a->fallback && strcmp(a->fallback, "tcp") && strcmp(a->fallback, "off"))
+		bad_value("RUDP_FALLBACK", a->fallback, "accepted are tcp and off");
+}
+
 /* Each value is right before any is set. */
 static void set_environment(const struct args *a)
 {
+	check_rules(a);
 	check_limits(a->mem, a->wmem, a->rmem);
 	if (a->domain)
 		check_domain(a->domain);
@@ -202,6 +230,10 @@ static void set_environment(const struct args *a)
 		setenv("RUDP_RMEM", a->rmem, 1);
 	if (a->cc)
 		setenv("RUDP_CONGESTION", a->cc, 1);
+	if (a->match)
+		setenv("RUDP_MATCH", a->match, 1);
+	if (a->fallback)
+		setenv("RUDP_FALLBACK", a->fallback, 1);
 }
 
 int main(int argc, char **argv)

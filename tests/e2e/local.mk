@@ -13,6 +13,7 @@ e2e_scripts = \
 	%D%/run_netcat.sh \
 	%D%/run_nginx.sh \
 	%D%/run_nginx_workers.sh \
+	%D%/run_plain.sh \
 	%D%/run_node.sh \
 	%D%/run_python.sh \
 	%D%/run_redis.sh \
@@ -23,7 +24,7 @@ dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
 EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/memcached_client.py %D%/node_client.js \
 	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py \
 	%D%/capture.py %D%/dissected.py %D%/hammer.py %D%/self.py %D%/watch.py \
-	%D%/qlog.schema.json %D%/traced.py
+	%D%/plain.py %D%/qlog.schema.json %D%/traced.py
 
 check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_many_SOURCES = %D%/many.c

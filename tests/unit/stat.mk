@@ -6,6 +6,12 @@ check_PROGRAMS += %reldir%/check_rudpstat
 %canon_reldir%_check_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_check_rudpstat_LDADD = src/mem/libmem.la $(CHECK_LIBS) $(JANSSON_LIBS)
 
+core_tests += %reldir%/check_match
+check_PROGRAMS += %reldir%/check_match
+%canon_reldir%_check_match_SOURCES = %reldir%/check_match.c src/rt/match.c
+%canon_reldir%_check_match_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%canon_reldir%_check_match_LDADD = $(CHECK_LIBS)
+
 core_tests += %reldir%/check_govern
 check_PROGRAMS += %reldir%/check_govern
 %canon_reldir%_check_govern_SOURCES = %reldir%/check_govern.c

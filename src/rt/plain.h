@@ -1,0 +1,34 @@
+/*
+ * plain.h - the kernel's TCP in the place of a sock: where a rule says so
+ * (match.h), and where a connect() finds nobody who speaks our protocol
+ * (RUDP_FALLBACK). The wrapper puts the kernel's socket under the program's
+ * numbers, and from then on they are none of ours.
+ *
+ * A connect() that was refused, or not answered for a second, goes on as one
+ * of the kernel's TCP, made by the driver: the program still sees a connection
+ * that is being made (SK_TRYING if ours has failed, so that nothing is sent any
+ * more). When TCP is there the driver passes its descriptor through the mirror
+ * (SK_PLAIN), and the next call on the descriptor takes it (fdtab.c). When both
+ * have failed, the kernel's error is the program's.
+ */
+#ifndef RUDP_RT_PLAIN_H
+#define RUDP_RT_PLAIN_H
+
+#include "rt/sock.h"
+
+enum plain_try { TRY_NO, TRY_MAY, TRY_RUNS, TRY_FAILED };
+
+/* A kernel's socket like sk, with its options, and bound as it was. */
+int plain_socket(struct sock *sk, int flags);
+/* Where the peer's address begins with silence, it is known for a while. */
+bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now);
+
+/* Lock held, when it is left: sees to a connect(). True: the driver must look. */
+bool plain_settle_slow(struct sock *sk, usec_t now);
+static inline bool plain_settle(struct sock *sk, usec_t now)
+{
+	return unlikely(sk->try_plain) && plain_settle_slow(sk, now);
+}
+void plain_stop(struct sock *sk);	/* driver */
+
+#endif

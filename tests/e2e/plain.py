@@ -1,0 +1,168 @@
+"""plain.py serve HOST: a plain echo server on TCP; UDP of its port is silent if
+asked by a third word.
+
+plain.py call HOST PORT: connects in every manner and echoes.
+"""
+import errno
+import select
+import socket
+import sys
+import threading
+import time
+
+family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
+
+
+def serve():
+    s = socket.socket(family)
+    s.bind((sys.argv[2], 0))
+    s.listen()
+    if len(sys.argv) > 3:
+        sink = socket.socket(family, socket.SOCK_DGRAM)
+        sink.bind(s.getsockname())
+    print("port", s.getsockname()[1], flush=True)
+
+    def echo(c):
+        while data := c.recv(65536):
+            c.sendall(data)
+        c.close()
+
+    while True:
+        threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
+
+
+def is_plain(s):
+    """The kernel shows a socket of TCP, not a mirror."""
+    inode = "%d" % __import__("os").fstat(s.fileno()).st_ino
+    path = "/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp"
+    return any(line.split()[9] == inode for line in open(path))
+
+
+def echoes(s):
+    s.setblocking(True)
+    s.settimeout(5)
+    data = bytes(range(256)) * 1000
+    threading.Thread(target=s.sendall, args=(data,)).start()
+    got = b""
+    while len(got) < len(data):
+        got += s.recv(65536)
+    assert got == data
+    assert is_plain(s)
+    s.close()
+
+
+def fresh():
+    s = socket.socket(family)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 50000)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
+    return s
+
+
+def options(s):
+    assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 100000
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
+
+
+def blocking(to):
+    s = fresh()
+    t = time.monotonic()
+    s.connect(to)
+    print("blocking: %.3f s" % (time.monotonic() - t))
+    assert s.getpeername()[:2] == to
+    options(s)
+    echoes(s)
+
+
+def polled(to):
+    s = fresh()
+    s.setblocking(False)
+    assert s.connect_ex(to) == errno.EINPROGRESS
+    p = select.poll()
+    p.register(s, select.POLLOUT)
+    assert p.poll(5000) == [(s.fileno(), select.POLLOUT)]
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    options(s)
+    assert s.connect_ex(to) == 0 and s.connect_ex(to) == errno.EISCONN
+    echoes(s)
+
+
+def edges(to):
+    """A set goes on with the socket, under its new file."""
+    s = fresh()
+    s.setblocking(False)
+    e = select.epoll()
+    e.register(s, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+    assert s.connect_ex(to) == errno.EINPROGRESS
+    while not e.poll(5)[0][1] & select.EPOLLOUT:
+        pass
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    while e.poll(0):
+        pass
+    s.send(b"x")
+    (fd, events), = e.poll(5)
+    assert fd == s.fileno() and events & select.EPOLLIN
+    assert s.recv(10) == b"x"
+    echoes(s)
+
+
+def duplicate(to):
+    s = fresh()
+    s.setblocking(False)
+    d = s.dup()
+    assert s.connect_ex(to) == errno.EINPROGRESS
+    select.select([], [s], [], 5)
+    d.send(b"abc")
+    s.setblocking(True)
+    assert s.recv(3) == b"abc"
+    d.close()
+    echoes(s)
+
+
+def bound(to):
+    s = fresh()
+    s.bind((sys.argv[2], 0))
+    s.connect(to)
+    assert s.getsockname()[0] == sys.argv[2]
+    echoes(s)
+
+
+def given_up():
+    """Nobody is there, on TCP neither."""
+    listener = socket.socket(family)
+    listener.bind((sys.argv[2], 0))
+    to = listener.getsockname()[:2]
+    listener.close()
+    s = fresh()
+    assert s.connect_ex(to) == errno.ECONNREFUSED
+    s.close()
+    s = fresh()
+    s.setblocking(False)
+    assert s.connect_ex(to) == errno.EINPROGRESS
+    p = select.poll()
+    p.register(s, select.POLLOUT)
+    (_, events), = p.poll(5000)
+    assert events & select.POLLERR and events & select.POLLHUP, events
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+    s.close()
+
+
+def closed_meanwhile(to):
+    for _ in range(50):
+        s = fresh()
+        s.setblocking(False)
+        s.connect_ex(to)
+        s.close()
+
+
+if sys.argv[1] == "serve":
+    serve()
+address = (sys.argv[2], int(sys.argv[3]))
+for f in (blocking, polled, edges, duplicate, bound):
+    f(address)
+given_up()
+closed_meanwhile(address)
+blocking(address)

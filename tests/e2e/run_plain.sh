@@ -1,0 +1,86 @@
+#!/bin/bash
+# Programs over librudp and plain TCP: a connect() that finds nobody who speaks
+# rudp goes on over TCP, and rules say what is carried at all.
+. "$(dirname "$0")/../lib.sh"
+need curl
+need_python
+enter "$@"
+
+# plain NAME ARG...: a server that is not preloaded; its port.
+plain()
+{
+	"$python" "$e2e_src/plain.py" serve "${@:2}" >"$1.log" 2>&1 &
+	pid=$!
+	pids="$pids $pid"
+	server_log=$tmp/$1.log
+	ready_log '^port' || return
+	port=$(sed -n 's/^port //p' "$1.log")
+}
+
+# Plain programs are started without the library whatever the mode.
+calls() { run "$python" "$e2e_src/plain.py" call "$1" "$port"; }
+fetch() { run curl -sS -o got "http://127.0.0.1:$port/page" && same_data got www/page; }
+fetch_plainly() { curl -sS --max-time 10 -o got "http://127.0.0.1:$port/page" && same_data got www/page; }
+moved() { "$rudpstat" -sH -d "$RUDP_DOMAIN" | awk -v n="$1" '$1 == n { print $2 }'; }
+told() { grep -q "^librudp: RUDP_MATCH=\"$1\": accepted are" out; }
+
+fallback()
+{
+	plain four 127.0.0.1 || return
+	check "a plain server on IPv4" calls 127.0.0.1
+	plain six ::1 || return
+	check "and on IPv6" calls ::1
+	plain silent 127.0.0.1 silent || return
+	check "where datagrams are not answered" calls 127.0.0.1
+	grep blocking check.out | sed 's/^/      /'
+	[ "$mode" = native ] || check "only the first caller waited" \
+		[ "$(awk '/blocking/ && $2 > 0.9' check.out | wc -l)" -le 1 ]
+	stop_all
+}
+
+pages()
+{
+	mkdir -p www && data www/page 3000000
+	new_port
+	"$python" -m http.server "$port" --bind 127.0.0.1 --directory www >http.log 2>&1 &
+	pid=$!
+	pids="$pids $pid"
+	until curl -s -o /dev/null "http://127.0.0.1:$port/"; do kill -0 $pid || return; sleep 0.05; done
+	check "curl fetches from a plain server" fetch
+	[ "$mode" = rudp ] || return 0
+	check "the fallback is counted" at_least "$(moved PlainOpens)" 1
+	export RUDP_FALLBACK=off
+	check "without fallback it is refused" not fetch
+	export RUDP_MATCH="10.0.0.0/8 [fd00::]/8 !:$port"
+	check "unless a rule says so" fetch
+	export RUDP_MATCH="!127.0.0.0/8:1-$((port - 1)),!127.0.0.1/32:$((port + 1))-65535"
+	check "other ports' rules do not" not fetch
+	unset RUDP_MATCH RUDP_FALLBACK
+}
+
+# A server by rule: on this port TCP, and rudp elsewhere.
+by_rule()
+{
+	stop_all
+	new_port
+	export RUDP_MATCH="!*:$port"
+	server http "$python" -u -m http.server "$port" --bind 127.0.0.1 --directory www
+	unset RUDP_MATCH
+	ready_log Serving || return
+	check "a listener that a rule leaves to TCP" fetch_plainly
+	export RUDP_MATCH=10.0.0.1:99999
+	run true >out 2>&1
+	check "a rule that makes no sense" equal $? 78
+	check "is told" told 10.0.0.1:99999
+	unset RUDP_MATCH
+}
+
+tests()
+{
+	fallback
+	pages
+	[ "$mode" = native ] || by_rule
+}
+
+in_modes tests
+finish
