@@ -103,7 +103,15 @@ static void before_exec(void)
 {
 	hand_over_stdio();
 	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
-		rt_leave(false);
+		rt_leave(LEAVE_EXEC);
+}
+
+/* It has failed. */
+static int after_exec(int ret)
+{
+	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
+		rt_stay();
+	return ret;
 }
 
 int daemon(int nochdir, int noclose)
@@ -118,37 +126,37 @@ int daemon(int nochdir, int noclose)
 int execve(const char *path, char *const argv[], char *const envp[])
 {
 	before_exec();
-	return LIBC(execve)(path, argv, envp);
+	return after_exec(LIBC(execve)(path, argv, envp));
 }
 
 int execv(const char *path, char *const argv[])
 {
 	before_exec();
-	return LIBC(execv)(path, argv);
+	return after_exec(LIBC(execv)(path, argv));
 }
 
 int execvp(const char *file, char *const argv[])
 {
 	before_exec();
-	return LIBC(execvp)(file, argv);
+	return after_exec(LIBC(execvp)(file, argv));
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	before_exec();
-	return LIBC(execvpe)(file, argv, envp);
+	return after_exec(LIBC(execvpe)(file, argv, envp));
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
 	before_exec();
-	return LIBC(fexecve)(fd, argv, envp);
+	return after_exec(LIBC(fexecve)(fd, argv, envp));
 }
 
 int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	before_exec();
-	return LIBC(execveat)(dirfd, path, argv, envp, flags);
+	return after_exec(LIBC(execveat)(dirfd, path, argv, envp, flags));
 }
 
 /* The arguments of execl and its kin, as a list; the last one is NULL. */
@@ -240,7 +248,7 @@ FILE *popen(const char *cmd, const char *mode)
 void _exit(int status)
 {
 	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
-		rt_leave(true);
+		rt_leave(LEAVE_EXIT);
 	for (;;)
 		LIBC(_exit)(status);
 }
@@ -251,7 +259,7 @@ void _Exit(int) ALIAS(_exit);
 void quick_exit(int status)
 {
 	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
-		rt_leave(true);
+		rt_leave(LEAVE_EXIT);
 	LIBC(quick_exit)(status);
 	for (;;)
 		;
@@ -260,7 +268,7 @@ void quick_exit(int status)
 void abort(void)
 {
 	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
-		rt_leave(false);
+		rt_leave(LEAVE_ABORT);
 	LIBC(abort)();
 	for (;;)
 		;
@@ -269,7 +277,7 @@ void abort(void)
 static __attribute__((destructor)) void at_exit(void)
 {
 	if (fd_active() && !proc_is_vfork_child())
-		rt_leave(true);
+		rt_leave(LEAVE_EXIT);
 }
 
 /* ---- syscall() -------------------------------------------------------------------- */

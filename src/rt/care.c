@@ -18,7 +18,11 @@
 #include "rt/care.h"
 #include "rt/sys.h"
 
-enum { ENV_MAX = 48, TRIES = 3, LINGER_MS = 2000 };
+enum { ENV_MAX = 48, LINGER_MS = 2000 };
+
+#define RETRY_US	(100 * USEC_PER_MSEC)	/* doubled each time that it fails ... */
+#define RETRY_MAX_US	(30 * USEC_PER_SEC)
+#define STABLE_US	(5 * USEC_PER_SEC)	/* ... before it has lived so long */
 
 struct young { u32 index, gen; };
 struct passed { u32 gen[CARE_KINDS]; };		/* gen + 1; 0: not passed */
@@ -26,15 +30,17 @@ struct passed { u32 gen[CARE_KINDS]; };		/* gen + 1; 0: not passed */
 static struct {
 	int chan;
 	pid_t pid;
-	unsigned failures;
+	usec_t began, retry_at, retry_us;
 	struct passed *passed;		/* by sock index */
 	u32 npassed;
 	struct young *young;		/* may have something to pass */
 	unsigned nyoung, cap;
 	unsigned ripe;			/* the first ones: since the tick before */
+	struct care_rec forget[CARE_BATCH];	/* not told yet */
+	unsigned nforget;
 	char loader[CARE_PATH], library[CARE_PATH];
 	char *env[ENV_MAX + 1];
-} care = { .chan = -1 };
+} care = { .chan = -1, .retry_us = RETRY_US };
 
 /* ---- where we are ------------------------------------------------------------------ */
 
@@ -124,6 +130,15 @@ static bool introduce(void)
 	return sys_sendmsg(care.chan, &cm.m, MSG_NOSIGNAL) == sizeof(in);
 }
 
+static void failed(void)
+{
+	usec_t now = rt_now();
+
+	care.retry_us = now - care.began > STABLE_US ? RETRY_US :
+			min(care.retry_us * 2, RETRY_MAX_US);
+	care.retry_at = now + care.retry_us;
+}
+
 /* It is our own child, that no wait() of the program's sees: it has no exit
  * signal. */
 static void bury(void)
@@ -133,7 +148,8 @@ static void bury(void)
 	sys_close(care.chan);
 	care.chan = -1;
 	memset(care.passed, 0, care.npassed * sizeof(*care.passed));
-	care.failures++;
+	care.nforget = 0;
+	failed();
 }
 
 static void know_all(void)
@@ -155,9 +171,10 @@ static bool start(void)
 	struct launch l = { .argv = { name, care.library, NULL } };
 	int sv[2];
 
-	if (care.failures >= TRIES || !care.library[0] || domain_fd(drv.dom) < 0 ||
+	if (rt_now() < care.retry_at || !care.library[0] || domain_fd(drv.dom) < 0 ||
 	    sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return false;
+	care.began = rt_now();
 	l.chan = sv[1];
 	care.pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, &l);
 	sys_close(sv[1]);
@@ -165,7 +182,7 @@ static bool start(void)
 	if (care.pid < 0) {
 		sys_close(sv[0]);
 		care.chan = -1;
-		care.failures++;
+		failed();
 		return false;
 	}
 	if (!introduce()) {
@@ -260,6 +277,9 @@ static bool pass(void)
 	struct batch b = { .n = 0 };
 	unsigned i, sent = 0;
 
+	care_told();
+	if (care.chan < 0)
+		return false;
 	for (i = 0; i < care.ripe; i++) {
 		const struct sock *sk = rt_sock(care.young[i].index);
 
@@ -290,13 +310,24 @@ static bool lives(void)
 
 void care_forget(const struct sock *sk, enum care_what what)
 {
-	struct care_rec rec = { sk->index, atomic_load(&sk->gen), (u16)what, 1 };
-
 	if (care.chan < 0 || sk->index >= care.npassed || !care.passed[sk->index].gen[what])
 		return;
 	care.passed[sk->index].gen[what] = 0;
+	if (care.nforget == CARE_BATCH)
+		care_told();
+	care.forget[care.nforget++] = (struct care_rec){ sk->index, atomic_load(&sk->gen),
+							 (u16)what, 1 };
+}
+
+void care_told(void)
+{
+	size_t len = care.nforget * sizeof(care.forget[0]);
+
+	if (!care.nforget)
+		return;
+	care.nforget = 0;
 	/* It is stopped, or worse: what it holds must not outlive what it is of. */
-	if (sys_send(care.chan, &rec, sizeof(rec), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (sys_send(care.chan, care.forget, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		bury();
 }
 

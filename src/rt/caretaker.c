@@ -149,6 +149,8 @@ static void take_over(struct sock *sk)
 	sk->port.drv_fd = sk->port_index == sk->index ? kept_fd(sk, CARE_PORT) : -1;
 	k->lost = is_lost(sk);
 	sk->known = sk->touched = sk->tx_blocked = false;
+	atomic_fetch_and(&sk->rwait, WAIT_FUTEX);	/* who received itself is dead */
+	atomic_fetch_and(&sk->wwait, WAIT_FUTEX);
 	atomic_store(&sk->timer_at, USEC_NEVER);
 }
 
@@ -207,9 +209,12 @@ static bool is_driven(const struct sock *sk)
 static void pool_afresh(void)
 {
 	pool_lock();
-	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
+	for (unsigned i = 0; i < DRIVER_RXBUFS; i++) {
+		if (!atomic_load(&drv.shm->rx[i].parked))
+			atomic_store(&drv.shm->rx[i].busy, 0);	/* put aside for itself */
 		if (atomic_load(&drv.shm->rx[i].busy))
 			goto out;
+	}
 	for (unsigned i = 0; i < DRIVER_RXBUFS; i++)
 		drv.shm->rx[i].unit = MEM_NONE;
 	mem_acct_purge(arena_pool(drv.ar));
@@ -217,7 +222,7 @@ out:
 	pthread_mutex_unlock(&drv.shm->pool_lock);
 }
 
-static void adopt_all(void)
+void care_adopt(void)
 {
 	u32 end = arena_slots_max(drv.ar);
 
@@ -267,11 +272,12 @@ static void drive(void)
 	if (pump_create() < 0 || driver_loop() < 0)
 		quit();
 	pump_no_more();
+	driven_claim();
 	drv.ticks = 1;
 	driver_publish();
 	ev_io_init(&alive, on_alive, drv.alive_fd, EV_READ);
 	ev_io_start(drv.loop, &alive);
-	adopt_all();
+	care_adopt();
 	driver_busy();
 	ev_run(drv.loop, 0);
 	quit();

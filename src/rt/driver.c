@@ -154,6 +154,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
 	port_tick();
 	care_tick();
+	sweep_tick();
+	if (drv.unclaimed && driven_claim())
+		drv.unclaimed = false;
 	if (++idle_ticks >= IDLE_TICKS && !tw && !domain_under_pressure(drv.dom))
 		ev_timer_stop(loop, t);
 }
@@ -168,6 +171,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 			     ev_is_active(&drv.tick) ? rt_now() + TICK_US : USEC_NEVER);
 		atomic_store(&drv.shm->sleeping, 1);
 	} while (atomic_load(&drv.shm->attn_head));
+	care_told();
 	exit_if_asked();
 	exit_if_idle();
 	(void)loop;
@@ -274,8 +278,11 @@ void *driver_thread(void *arg)
 		sys_futex_wake(started, INT32_MAX);
 		return NULL;
 	}
+	driven_claim();
 	drv.now = rt_now();
 	drv.ticks = 1;
+	if (drv.follows)
+		care_adopt();
 	driver_busy();
 	atomic_store(started, 1);
 	sys_futex_wake(started, INT32_MAX);

@@ -15,9 +15,12 @@ struct driver_shm {
 	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
 	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
 	_Atomic u64 next_wake;		/* when it wakes by itself */
+	_Atomic u32 died;		/* times that a lock's holder was dead */
 	_Atomic u32 forked;		/* the family has had children */
 	u64 nonce;			/* what a process says that joins */
 	pthread_mutex_t pool_lock;	/* robust */
+	pthread_mutex_t starting;	/* robust; one of the family starts a driver */
+	pthread_mutex_t driving;	/* robust; the driver holds it all its life */
 	struct rxbuf rx[DRIVER_RXBUFS];
 	_Atomic u64 kill;		/* rudpstat: reset this one: index | gen << 32 */
 	u32 bell_len;			/* rings when anybody connects: the driver's */

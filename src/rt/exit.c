@@ -17,8 +17,8 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
-static _Atomic u32 exit_asked;		/* 1: asked, 2: done */
-static bool leaving;			/* for good: it is no exec */
+static _Atomic u32 exit_asked;		/* 3: about to be, 1: asked, 2: done */
+static enum leave leaving;
 
 /* What this process held of the arena without a sock goes back. */
 static void leave(void)
@@ -48,6 +48,7 @@ static void become_caretaker(void)
 		errno = 0;
 	prctl(PR_SET_NAME, "rudp-caretaker");
 	driver_publish();
+	drv.unclaimed = true;		/* it is the parent's until that is dead */
 	/* Nobody's threads are here but this one. */
 	atomic_store(&drv.shm->sleeping, 0);
 }
@@ -59,16 +60,18 @@ static bool needed(void)
 }
 
 /* All is passed on. Whoever is killed inside a sock's lock leaves a connection
- * that has to be aborted, so nothing is touched any more: until the end, or,
- * where the program may go on (an exec that fails, a handler that jumps out of
- * abort), for as long as an end would have taken. */
+ * that has to be aborted, and what is met from now on the caretaker would know
+ * nothing of. So nothing is touched any more: until the end, until an exec has
+ * failed, or, when a handler may jump out of abort, for as long as that would
+ * have taken. */
 static void stand_still(void)
 {
 	const struct timespec patience = { 0, 50 * 1000000 };
 
 	do
-		sys_futex_wait(&exit_asked, 2, leaving ? NULL : &patience);
-	while (leaving);
+		sys_futex_wait(&exit_asked, 2, leaving == LEAVE_ABORT ? &patience : NULL);
+	while (leaving == LEAVE_EXIT ||
+	       (leaving == LEAVE_EXEC && atomic_load(&exit_asked) == 2));
 }
 
 static void answer(void)
@@ -88,7 +91,7 @@ void exit_if_asked(void)
 	mirror_hello();		/* what was listening or connecting last */
 	if (needed())
 		passed = care_all();
-	if (needed() && !passed && drv.nknown && leaving) {
+	if (needed() && !passed && drv.nknown && leaving == LEAVE_EXIT) {
 		pid = fork();
 		if (pid == 0) {
 			atomic_store(&exit_asked, 0);
@@ -104,35 +107,65 @@ void exit_if_asked(void)
 	answer();
 	if (passed)
 		stand_still();
+	if (leaving != LEAVE_EXIT)
+		atomic_store(&exit_asked, 0);
 	while (drv.handed_over)
 		sys_call6(SYS_ppoll, 0, 0, 0, 0, 0, 0);
 }
 
-/* The caretaker's end: the last connection is gone. */
+static bool drives_any(void)
+{
+	for (u32 i = 1; i < arena_slots_max(drv.ar); i++) {
+		const struct sock *sk = rt_sock(i);
+
+		if (sk && atomic_load(&sk->kind) != SK_FREE && sk->known)
+			return true;
+	}
+	return false;
+}
+
+/* The caretaker's end: the last connection is gone. The slots are the truth,
+ * and looked at once a tick. */
 void exit_if_idle(void)
 {
-	if (!drv.caretaker || !drv.alone || drv.nknown)
+	static u32 looked;
+
+	if (!drv.caretaker || !drv.alone || (drv.nknown && looked == drv.ticks))
+		return;
+	looked = drv.ticks;
+	driver_busy();
+	if (drives_any())
 		return;
 	rt_log(RUDP_LOG_INFO, "caretaker-end", "sockets=%u", drv.nknown);
 	leave();
 	sys_call6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
-/* The event thread is asked once; others who end meanwhile wait as well. It
- * drives on: an exec may fail. */
-void rt_leave(bool exits)
+static bool drives_here(void)
+{
+	return rt_running() && !rt_bypass && drv.pid == getpid();
+}
+
+/* The event thread is asked once; others who end meanwhile wait as well. */
+void rt_leave(enum leave how)
 {
 	u32 none = 0;
-	bool first;
 
-	if (!rt_running() || rt_bypass || drv.pid != getpid())
+	if (!drives_here())
 		return;		/* a forked child's parent drives */
-	first = atomic_compare_exchange_strong(&exit_asked, &none, 1);
-	if (first)
-		leaving = exits;
+	if (atomic_compare_exchange_strong(&exit_asked, &none, 3)) {
+		leaving = how;
+		atomic_store(&exit_asked, 1);
+	}
 	driver_wake();
-	while (atomic_load(&exit_asked) == 1)
+	while (atomic_load(&exit_asked) & 1)
 		sys_futex_wait(&exit_asked, 1, NULL);
-	if (first && !exits)
-		atomic_store(&exit_asked, 0);
+}
+
+void rt_stay(void)
+{
+	if (!drives_here() || leaving != LEAVE_EXEC)
+		return;
+	atomic_store(&exit_asked, 0);
+	sys_futex_wake(&exit_asked, INT32_MAX);
 }

@@ -12,6 +12,8 @@
 
 enum { SEND_CHUNK = 65536 };
 
+#define LOOK_US (2 * USEC_PER_SEC)
+
 /* The thread receives itself while it waits. */
 static int wait_pumping(struct sock_ref *r, int fd, _Atomic u32 *waits, usec_t until)
 {
@@ -29,6 +31,28 @@ static int wait_pumping(struct sock_ref *r, int fd, _Atomic u32 *waits, usec_t u
 	return ret;
 }
 
+/* Until the word changes, or it is time to look whether anybody is left who
+ * would change it. A wait with a time limit is not restarted by the kernel. */
+static int sleep_on(_Atomic u32 *word, u32 seq, usec_t until)
+{
+	usec_t now = rt_now(), end = min(until, now + LOOK_US);
+	int ret;
+
+	if (now >= until)
+		return -EAGAIN;
+	do {
+		struct timespec ts = { (time_t)((end - now) / USEC_PER_SEC),
+				       (long)((end - now) % USEC_PER_SEC * 1000) };
+		struct waiting w = wait_begin();
+
+		ret = wait_was_interrupted(until != USEC_NEVER) ? -EINTR :
+		      (int)sys_futex_wait(word, seq, &ts);
+		wait_end(w);
+		now = rt_now();
+	} while (ret == -EINTR && !wait_was_interrupted(until != USEC_NEVER) && now < end);
+	return ret == -EINTR && wait_was_interrupted(until != USEC_NEVER) ? -EINTR : 0;
+}
+
 /* Called with the lock held and nothing to do; returns with it held again: 0
  * to look again. Otherwise unlocked: -EAGAIN time is up, -EINTR, -EBADF. */
 int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
@@ -36,30 +60,20 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	struct sock *sk = r->sk;
 	_Atomic u32 *word = reading ? &sk->rseq : &sk->wseq;
 	_Atomic u32 *waits = reading ? &sk->rwait : &sk->wwait;
-	struct timespec ts, *tsp = NULL;
 	u32 seq = atomic_load(word);
-	usec_t now;
-	struct waiting w;
 	long ret;
 
 	if (pump_take())
 		return wait_pumping(r, fd, waits, until);
 	atomic_fetch_or(waits, WAIT_FUTEX);
 	sock_unlock(sk, fd);
-	if (until != USEC_NEVER) {
-		now = rt_now();
-		if (now >= until)
-			return -EAGAIN;
-		ts.tv_sec = (time_t)((until - now) / USEC_PER_SEC);
-		ts.tv_nsec = (long)((until - now) % USEC_PER_SEC * 1000);
-		tsp = &ts;
-	}
-	w = wait_begin();
-	ret = wait_was_interrupted(tsp) ? -EINTR : sys_futex_wait(word, seq, tsp);
-	wait_end(w);
-	if (ret == -EINTR)
-		return -EINTR;
-	return sock_lock(r);
+	ret = sleep_on(word, seq, until);
+	if (ret == -EINTR || ret == -EAGAIN)
+		return (int)ret;
+	ret = sock_lock(r);
+	if (!ret)
+		driven_lost(sk, fd);
+	return ret ? -ECONNRESET : 0;	/* its driver died, who follows gave it up */
 }
 
 /* The call returns the connection's error, which is reported once: then ERR
@@ -167,6 +181,8 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 		} else {
 			err = -EAGAIN;
 		}
+		if (!wait && !done && driven_look(sk, fd))
+			continue;
 		if (!wait)
 			break;
 		ret = sock_wait(r, fd, false, until);
@@ -261,6 +277,8 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 		err = 0;
 		n = total ? pull_iov(sk, msg, done, flags, &err) : peek_none(sk, &err);
 		done += n;
+		if (!done && err == -EAGAIN && !wait && driven_look(sk, fd))
+			continue;
 		if ((!total && !err) || enough(sk, done, total, flags) || (!n && err != -EAGAIN) || !wait)
 			break;
 		ret = sock_wait(r, fd, true, until);

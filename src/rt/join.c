@@ -42,7 +42,7 @@ static struct sock *find(u64 cookie)
 
 /* ---- the driver ----------------------------------------------------------------------- */
 
-void join_answer(int chan, u64 cookie)
+void join_answer(int chan, u64 cookie, u64 nonce)
 {
 	struct sock *sk = cookie ? find(cookie) : NULL, *port = sk ? rt_sock(sk->port_index) : NULL;
 	int fds[JOIN_FDS] = { [JOIN_DOMAIN] = domain_fd(drv.dom), [JOIN_WAKE] = drv.wake_fd,
@@ -51,7 +51,7 @@ void join_answer(int chan, u64 cookie)
 	struct care_msg cm;
 	char path[40];
 
-	if (!sk || fds[JOIN_DOMAIN] < 0)
+	if ((!sk && (cookie || nonce != drv.nonce)) || fds[JOIN_DOMAIN] < 0)
 		return;
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", drv.alive_fd);
 	fds[JOIN_ALIVE] = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC,
@@ -59,8 +59,10 @@ void join_answer(int chan, u64 cookie)
 	if (fds[JOIN_ALIVE] < 0)
 		return;
 	arena_fds(drv.ar, &fds[JOIN_CTL], &fds[JOIN_BUF]);
-	r.index = sk->index;
-	r.gen = atomic_load(&sk->gen);
+	if (sk) {
+		r.index = sk->index;
+		r.gen = atomic_load(&sk->gen);
+	}
 	r.nfds = JOIN_UDP + (port && port->port.drv_fd >= 0);
 	fds[JOIN_UDP] = port ? port->port.drv_fd : -1;
 	care_msg_init(&cm, &r, sizeof(r), fds, r.nfds);
@@ -110,10 +112,10 @@ static int call_driver(u64 hello)
 	return -ECONNREFUSED;
 }
 
-/* True: it knew the cookie. */
-static bool ask(u64 hello, u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
+/* True: it knew the cookie, or the nonce. */
+static bool ask(u64 hello, u64 nonce, u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
 {
-	struct hello h = { 0, (u32)cookie, (u32)(cookie >> 32), HELLO_JOIN, 0 };
+	struct hello h = { nonce, (u32)cookie, (u32)(cookie >> 32), HELLO_JOIN, 0 };
 	struct care_msg cm;
 	int chan = call_driver(hello);
 	unsigned n = 0;
@@ -134,6 +136,15 @@ static bool ask(u64 hello, u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
 	return false;
 }
 
+static void follow_driver(u64 hello, const int *fds)
+{
+	drv.nonce = drv.shm->nonce;
+	rt_set_hello(hello);
+	drv.wake_app = rt_fd_high(fds[JOIN_WAKE]);
+	drv.alive_app = rt_fd_high(fds[JOIN_ALIVE]);
+	atomic_store(&drv.shm->forked, 1);
+}
+
 static int become_member(const struct join_reply *r, const int *fds)
 {
 	int ret = domain_attach_fd(&drv.dom, fds[JOIN_DOMAIN]);
@@ -148,11 +159,7 @@ static int become_member(const struct join_reply *r, const int *fds)
 	domain_moved_fd(drv.dom, -1);
 	arena_moved_fds(drv.ar, -1, -1, -1);
 	drv.shm = arena_slot(drv.ar, 0);
-	drv.nonce = drv.shm->nonce;
-	rt_set_hello(atomic_load(&drv.dom->arenas[r->row].hello));
-	drv.wake_app = rt_fd_high(fds[JOIN_WAKE]);
-	drv.alive_app = rt_fd_high(fds[JOIN_ALIVE]);
-	atomic_store(&drv.shm->forked, 1);
+	follow_driver(atomic_load(&drv.dom->arenas[r->row].hello), fds);
 	rt_joined();
 	return 0;
 }
@@ -175,11 +182,25 @@ static int join_family(u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
 		u64 hello = atomic_load(&d->arenas[i].hello);
 
 		if (domain_row_state(&d->arenas[i]) == ROW_LIVE && hello &&
-		    ask(hello, cookie, r, fds))
+		    ask(hello, 0, cookie, r, fds))
 			ret = 0;
 	}
 	domain_detach(d);
 	return ret;
+}
+
+int join_relatives(void)
+{
+	u64 hello = atomic_load(&drv.dom->arenas[arena_row(drv.ar)].hello);
+	struct join_reply r;
+	int fds[JOIN_FDS];
+
+	if (!hello || !ask(hello, drv.shm->nonce, 0, &r, fds))
+		return -ECONNREFUSED;
+	for (unsigned i = 0; i <= JOIN_HOLD; i++)
+		sys_close(fds[i]);
+	follow_driver(hello, fds);
+	return 0;
 }
 
 /* Its UDP socket, for sending without the driver. */

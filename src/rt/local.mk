@@ -4,13 +4,13 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/accept.c \
 	%reldir%/care.c %reldir%/care.h %reldir%/caretaker.c \
 	%reldir%/join.c %reldir%/join.h \
-	%reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
+	%reldir%/driven.c %reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
 	%reldir%/follow.c \
 	%reldir%/match.c %reldir%/match.h \
 	%reldir%/plain.c %reldir%/plain.h \
 	%reldir%/linger.c %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/port.c %reldir%/port_opts.c \
 	%reldir%/pump.c %reldir%/pump.h %reldir%/relay.c %reldir%/rt.h \
-	%reldir%/rx.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
+	%reldir%/rx.c %reldir%/sweep.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
 	%reldir%/critical.c %reldir%/critical.h \
 	%reldir%/sockopt.c %reldir%/sockopt.h \
 	%reldir%/sockopt_ip.c %reldir%/sockopt_socket.c \

@@ -22,6 +22,8 @@ static void holder_died(struct sock *sk)
 	struct conn *c = &sk->conn;
 
 	pthread_mutex_consistent(&sk->lock);
+	atomic_store(&sk->relay_moving, false);
+	atomic_fetch_add(&drv.shm->died, 1);
 	rt_log(RUDP_LOG_WARN, "holder-died", "id=%016llx", (unsigned long long)sk->conn.id);
 	if (atomic_load(&sk->kind) == SK_FREE)
 		return;

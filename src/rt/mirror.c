@@ -216,7 +216,7 @@ static int read_hello(int fd)
 	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
 	if (n == sizeof(h) && h.again == HELLO_JOIN)
-		join_answer(fd, (u64)h.gen << 32 | h.index);
+		join_answer(fd, (u64)h.gen << 32 | h.index, h.nonce);
 	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
 	driver_see_hups();	/* see mirror_driver_round() */
@@ -291,13 +291,15 @@ bool mirror_sync_app(struct sock *sk, int fd)
 	unsigned ready = conn_ready(&sk->conn);
 	struct mirror *m = &sk->m;
 
+	if (sk->closing)
+		return true;		/* it may be free to go */
 	if (!m->paired || atomic_load(&sk->kind) == SK_LISTENER)
 		return false;
 	if (atomic_load(&sk->kind) == SK_RELAY)
 		return true;
 	if (atomic_load(&sk->kind) != SK_CONN)
-		return sk->closing;
-	if (sk->tx_blocked || sk->closing)
+		return false;
+	if (sk->tx_blocked)
 		return true;
 	if (m->err)
 		return false;
@@ -341,6 +343,21 @@ void mirror_unplug(struct sock *sk)
 		sk->m.plugged = false;
 }
 
+/* Our end would go with nothing left that tells of the last close. Either that
+ * has come already, or too many descriptors are in flight: an end of both
+ * directions is shown then, with a token unread, which is an error when closed. */
+static void no_tomb(struct sock *sk, int err)
+{
+	if (err == -EPIPE || err == -ECONNRESET) {
+		sock_note(sk, PEND_HUP);
+		return;
+	}
+	if (!sk->m.tokens)
+		token(sk);
+	sk->m.hup = true;
+	sys_shutdown(sk->owner_fd, SHUT_RDWR);
+}
+
 /* After an error our end must go, with the sentinel unread, for the app end to
  * show ERR. A descriptor left in the app's queue tells of its last close. */
 static void fail(struct sock *sk)
@@ -353,6 +370,7 @@ static void fail(struct sock *sk)
 	struct iovec iov = { (void *)"x", 1 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
 			    .msg_controllen = sizeof(ctl.buf) };
+	int ret;
 
 	if (sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return;		/* out of descriptors: shown at the next occasion */
@@ -360,13 +378,15 @@ static void fail(struct sock *sk)
 	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &sv[1], sizeof(int));
-	if (sys_sendmsg(sk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
-		sk->tomb_fd = sv[0];
-		mirror_watch(sk, sv[0]);
-	} else {
-		sys_close(sv[0]);
-	}
+	ret = (int)sys_sendmsg(sk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sys_close(sv[1]);
+	if (ret != 1) {
+		sys_close(sv[0]);
+		no_tomb(sk, ret);
+		return;
+	}
+	sk->tomb_fd = sv[0];
+	mirror_watch(sk, sv[0]);
 	care_forget(sk, CARE_OWNER);
 	sys_close(sk->owner_fd);
 	sk->owner_fd = -1;

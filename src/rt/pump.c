@@ -152,6 +152,7 @@ void pump_put_aside(struct rxbuf *rb, u32 port, const struct rx_meta *m)
 		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
 		return;
 	}
+	atomic_store(&rb->parked, 0);
 	atomic_store(&rb->busy, 1);
 	pump.aside[pump.naside++] = (struct aside){ rb, port, *m };
 	driver_wake();

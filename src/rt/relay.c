@@ -131,10 +131,10 @@ static void pump(struct sock *sk)
 		ev_io_start(drv.loop, &r->rd);
 	udp_flush(sk, drv.now);
 	if (conn_finished(&sk->conn) && !conn_unread(&sk->conn)) {
-		relay_stop(sk);
-		if (!sk->m.hup)
-			sys_shutdown(sk->owner_fd, SHUT_RDWR);
-		sk->m.hup = true;
+		/* Nothing is left to do, and of an end that was shown in both
+		 * directions the last close could not be told. */
+		sk->relay_eof = true;
+		sock_note(sk, PEND_HUP);
 	}
 }
 

@@ -83,6 +83,8 @@ struct driver {
 	bool caretaker;			/* the process that drove is gone */
 	bool alone;			/* and all others of the family */
 	bool handed_over;		/* this process has a caretaker: hands off */
+	bool follows;			/* the arena has had a driver before */
+	bool unclaimed;			/* driven_claim() is still to be done */
 	usec_t now;
 };
 
@@ -239,6 +241,18 @@ void exit_if_asked(void);		/* driver */
 void exit_if_idle(void);
 bool rt_running(void);			/* this process has an event thread */
 
+/* ---- sweep.c ---------------------------------------------------------------------------- */
+
+void sweep_tick(void);		/* driver: after what somebody left who was killed */
+
+/* ---- driven.c: whether anybody drives the family ------------------------------------- */
+
+bool driven_claim(void);	/* driver: it is us from now on; false: somebody else lives */
+bool driven(void);		/* any thread */
+/* Lock held, fd the app end: the owner end went with a dead driver, so the
+ * connection is aborted. */
+bool driven_lost(struct sock *sk, int fd);
+
 /* ---- care.c: the standing caretaker, as the driver sees it ------------------------------ */
 
 enum care_what { CARE_OWNER, CARE_TOMB, CARE_PORT, CARE_KINDS };
@@ -246,15 +260,19 @@ enum care_what { CARE_OWNER, CARE_TOMB, CARE_PORT, CARE_KINDS };
 void care_prepare(void);		/* before the event thread starts */
 void care_new(const struct sock *sk);	/* driver: it has a descriptor that is worth passing */
 void care_forget(const struct sock *sk, enum care_what what);	/* driver: before it closes it */
+void care_told(void);		/* driver: what it is to forget is told by now */
 void care_tick(void);			/* driver: passes what has lived for a moment */
 bool care_all(void);			/* driver: everything, now; false: there is no caretaker */
 
+void care_adopt(void);	/* who drives from now on: what the driver before had */
 void care_met(void);			/* driver: there is a process of the family again */
 
 /* ---- join.c: processes that come to a family other than by fork ----------------------------- */
 
 u64 join_cookie(int fd);		/* SO_COOKIE */
-void join_answer(int chan, u64 cookie);	/* driver: somebody holds such a descriptor */
+/* Driver: somebody holds such a descriptor; 0: is of the family. */
+void join_answer(int chan, u64 cookie, u64 nonce);
+int join_relatives(void);	/* 0: the family has a driver, which is ours now */
 
 /* ---- follow.c: who wants to see a connection's events ------------------------------------------ */
 

@@ -134,6 +134,7 @@ static void park(struct sock *sk, struct rxbuf *rb)
 	}
 	if (rb->gso)		/* as one: the kernel has merged them */
 		domain_count(drv.dom, CNT_TCPBacklogCoalesce, DIV_ROUND_UP(rb->len, rb->gso) - 1);
+	atomic_store(&rb->parked, sk->index + 1);
 	atomic_store(&rb->busy, 1);
 	atomic_fetch_add(&sk->backlog_len, rb->len);
 	head = atomic_load(&sk->backlog);

@@ -64,6 +64,7 @@ struct rxbuf {
 	u32 len;
 	u16 gso;		/* bytes of each datagram; 0: one datagram */
 	_Atomic u16 busy;	/* parked; cleared by who ran it */
+	_Atomic u32 parked;	/* on the backlog of this sock, index + 1; 0: put aside */
 };
 
 struct mirror {			/* what the app end shows */
@@ -163,8 +164,11 @@ extern TLS_IE int rt_bypass;
 bool rt_fd_protected(int fd);
 /* Clears the way for the program's own use of number fd (dup2): ours moves. */
 int rt_fd_move(int fd);
-/* Before an exit, or an exec: what is unsent or unfinished goes on being driven. */
-void rt_leave(bool exits);
+/* Before an end: what is unsent or unfinished goes on being driven, by somebody
+ * else. rt_stay(): the exec has failed. A handler may jump out of an abort. */
+enum leave { LEAVE_EXIT, LEAVE_EXEC, LEAVE_ABORT };
+void rt_leave(enum leave how);
+void rt_stay(void);
 /* Before a fork: the child may want a driver when the parent is gone. */
 void rt_forked(void);
 
@@ -248,6 +252,9 @@ int sock_lock(struct sock_ref *r);
 /* Settles (sends, timer, mirror, wake-ups), runs what was noted, unlocks.
  * fd: the app end in this process, or -1 if the caller has none. */
 void sock_unlock(struct sock *sk, int fd);
+/* Lock held: if its driver is dead and nobody has it now, it is aborted. True:
+ * it was. */
+bool driven_look(struct sock *sk, int fd);
 usec_t rt_now(void);
 
 #endif

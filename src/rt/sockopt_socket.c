@@ -49,9 +49,11 @@ static int get_acceptconn(struct sock *sk, int fd, struct optval *v)
 static int get_error(struct sock *sk, int fd, struct optval *v)
 {
 	struct conn *c = &sk->conn;
-	int err = c->err ? c->err : c->err_soft, err_shown;
+	int err, err_shown;
 	socklen_t len = sizeof(err_shown);
 
+	driven_look(sk, fd);
+	err = c->err ? c->err : c->err_soft;
 	if (c->err)
 		c->err = 0;
 	else

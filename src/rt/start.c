@@ -319,6 +319,8 @@ static int attach(void)
 	pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&ma, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(&shm->pool_lock, &ma);
+	pthread_mutex_init(&shm->starting, &ma);
+	pthread_mutex_init(&shm->driving, &ma);
 	atomic_store(&shm->next_wake, 0);
 	drv.shm = shm;
 	out_of_the_way();
@@ -499,6 +501,28 @@ bool rt_running(void)
 	return atomic_load(&started) == 1;
 }
 
+/* One that was forked before there was a driver may have one all the same: a
+ * relative's, who was faster. */
+static int launch_or_join(void)
+{
+	int ret;
+
+	if (pthread_mutex_lock(&drv.shm->starting) == EOWNERDEAD)
+		pthread_mutex_consistent(&drv.shm->starting);
+	ret = join_relatives();
+	if (!ret) {
+		forget_fds();
+		arena_moved_fds(drv.ar, -1, -1, -1);
+		domain_moved_fd(drv.dom, -1);
+		rt_joined();
+	} else {
+		drv.follows = atomic_load(&drv.dom->arenas[arena_row(drv.ar)].hello) != 0;
+		ret = launch();
+	}
+	pthread_mutex_unlock(&drv.shm->starting);
+	return ret;
+}
+
 int rt_start(void)
 {
 	int ret = 0;
@@ -508,7 +532,7 @@ int rt_start(void)
 	pthread_mutex_lock(&start_lock);
 	rt_bypass++;
 	if (atomic_load(&started) != 1)
-		ret = launch();
+		ret = launch_or_join();
 	rt_bypass--;
 	pthread_mutex_unlock(&start_lock);
 	return ret;

@@ -235,6 +235,10 @@ void udp_flush(struct sock *sk, usec_t now)
 				break;
 			continue;
 		}
+		if (fd < 0 && rt_bypass) {
+			conn_sent(&sk->conn, &b, now);	/* its port went with a dead driver */
+			continue;
+		}
 		if (fd < 0) {
 			sk->tx_blocked = true;	/* no descriptor here: the driver sends */
 			break;
