@@ -23,7 +23,7 @@ full_tests += $(e2e_scripts)
 dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
 EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/memcached_client.py %D%/node_client.js \
 	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py \
-	%D%/capture.py %D%/dissected.py %D%/hammer.py %D%/self.py %D%/watch.py \
+	%D%/capture.py %D%/deaths.py %D%/dissected.py %D%/hammer.py %D%/self.py %D%/watch.py \
 	%D%/plain.py %D%/qlog.schema.json %D%/traced.py
 
 check_PROGRAMS += %D%/many %D%/probe %D%/relay
@@ -32,12 +32,14 @@ check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_relay_SOURCES = %D%/relay.c tests/sim/link.c
 # objects of its own: the simulator's are made by libtool
 %C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
-check_PROGRAMS += %D%/ends
+check_PROGRAMS += %D%/deaths %D%/ends
+%C%_deaths_SOURCES = %D%/deaths.c
 %C%_ends_SOURCES = %D%/ends.c
 
 # What processes do: they fork, execute, end.
 proc_scripts = \
 	%D%/run_apache.sh \
+	%D%/run_deaths.sh \
 	%D%/run_ends.sh \
 	%D%/run_haproxy.sh \
 	%D%/run_nginx_daemon.sh \
