@@ -28,6 +28,8 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	if (op != EPOLL_CTL_DEL && ev && fd_get(fd, &u)) {
 		if (ev->events & EPOLLET)
 			sock_edge_triggered(&u.ref);
+		if (ev->events & EPOLLPRI)
+			sock_watch_urgent(&u.ref);
 		atomic_store_explicit(&epoll_move_used, true, memory_order_relaxed);
 	}
 	return LIBC(epoll_ctl)(epfd, op, fd, ev);

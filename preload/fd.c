@@ -6,6 +6,7 @@
  * one moves ours out of the way.
  */
 #include <linux/close_range.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include "preload/wrap.h"
 #include "rt/sys.h"
@@ -164,6 +165,8 @@ static int do_fcntl(struct fd_use *u, int fd, int cmd, long arg)
 
 	if (ret < 0)
 		return ret;
+	if (cmd == F_SETOWN || cmd == F_SETOWN_EX)	/* for SIGURG, too */
+		sock_watch_urgent(&u->ref);
 	if (cmd == F_SETFL && arg & O_ASYNC)	/* a signal for each edge */
 		sock_edge_triggered(&u->ref);
 	if (cmd == F_SETFL)
@@ -213,6 +216,8 @@ static int do_ioctl(struct fd_use *u, int fd, unsigned long req, void *arg)
 		return LIBC(ioctl)(fd, req, arg);
 	if (req == FIOASYNC)
 		sock_edge_triggered(&u->ref);
+	if (req == FIOSETOWN || req == SIOCSPGRP)
+		sock_watch_urgent(&u->ref);
 	ret = sock_ioctl(&u->ref, fd, req, arg);
 	return ret == -ENOIOCTLCMD ? LIBC(ioctl)(fd, req, arg) : (int)result(ret);
 }

@@ -25,20 +25,23 @@ ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags)
 	return good < 0 ? good : sock_sendmsg(&u->ref, u->fd, &msg, flags);
 }
 
-/* What was not sent yet has no error to tell, and urgent data there never is. */
+/* What was not sent yet has no error to tell. */
 static ssize_t recv_msghdr(struct fd_use *u, struct msghdr *msg, int flags)
 {
 	size_t n = msg->msg_iovlen;
 	ssize_t ret;
 
 	pthread_testcancel();
-	if (flags & (MSG_OOB | MSG_ERRQUEUE))
-		return flags & MSG_ERRQUEUE ? -EAGAIN : -EINVAL;
+	if (flags & MSG_ERRQUEUE)
+		return -EAGAIN;
 	ret = flags & MSG_TRUNC ? (ssize_t)n : good_pieces(msg->msg_iov, n);
 	if (ret < 0)
 		return ret;
 	msg->msg_iovlen = (size_t)ret;
-	ret = sock_recvmsg(&u->ref, u->fd, msg, flags);
+	if (unlikely(flags & MSG_OOB))
+		ret = sock_recv_urgent(&u->ref, u->fd, msg, flags);
+	else
+		ret = sock_recvmsg(&u->ref, u->fd, msg, flags);
 	msg->msg_iovlen = n;
 	return ret;
 }

@@ -6,7 +6,7 @@
 
 int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-	int ready = ready_poll(fds, n);
+	int ready = ready_poll(fds, n, true);
 
 	return ready ? ready : ready_amend(fds, n, LIBC(poll)(fds, n, timeout));
 }
@@ -15,14 +15,14 @@ int __poll(struct pollfd *, nfds_t, int) ALIAS(poll);
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t fdslen)
 {
-	int ready = n * sizeof(*fds) <= fdslen ? ready_poll(fds, n) : 0;
+	int ready = n * sizeof(*fds) <= fdslen ? ready_poll(fds, n, true) : 0;
 
 	return ready ? ready : ready_amend(fds, n, LIBC(__poll_chk)(fds, n, timeout, fdslen));
 }
 
 int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
-	int ready = mask ? 0 : ready_poll(fds, n);
+	int ready = ready_poll(fds, n, !mask);
 
 	return ready ? ready : ready_amend(fds, n, LIBC(ppoll)(fds, n, timeout, mask));
 }
@@ -30,7 +30,7 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		const sigset_t *mask, size_t fdslen)
 {
-	int ready = !mask && n * sizeof(*fds) <= fdslen ? ready_poll(fds, n) : 0;
+	int ready = n * sizeof(*fds) <= fdslen ? ready_poll(fds, n, !mask) : 0;
 
 	if (!ready)
 		ready = ready_amend(fds, n, LIBC(__ppoll_chk)(fds, n, timeout, mask, fdslen));
@@ -39,9 +39,11 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 
 int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout)
 {
-	int ready = ready_select(n, rd, wr, ex);
+	int ready = ready_select(n, rd, wr, ex, true);
 
-	return ready ? ready : LIBC(select)(n, rd, wr, ex, timeout);
+	if (!ready)
+		ready = ready_select_amend(n, rd, ex, LIBC(select)(n, rd, wr, ex, timeout));
+	return ready;
 }
 
 int __select(int, fd_set *, fd_set *, fd_set *, struct timeval *) ALIAS(select);
@@ -49,7 +51,10 @@ int __select(int, fd_set *, fd_set *, fd_set *, struct timeval *) ALIAS(select);
 int pselect(int n, fd_set *rd, fd_set *wr, fd_set *ex, const struct timespec *timeout,
 	    const sigset_t *mask)
 {
-	int ready = mask ? 0 : ready_select(n, rd, wr, ex);
+	int ready = ready_select(n, rd, wr, ex, !mask);
 
-	return ready ? ready : LIBC(pselect)(n, rd, wr, ex, timeout, mask);
+	if (!ready)
+		ready = ready_select_amend(n, rd, ex,
+					   LIBC(pselect)(n, rd, wr, ex, timeout, mask));
+	return ready;
 }

@@ -22,6 +22,15 @@ static u32 fd_ready(int fd)
 	return fd_peek(fd, &r) ? sock_ready(&r) : SOCK_READY_UNKNOWN;
 }
 
+static void fd_watch_urgent(int fd)
+{
+	struct sock_ref r;
+	FD_USE(u);
+
+	if (fd_peek(fd, &r) && unlikely(!atomic_load(&r.sk->urgent)) && fd_get(fd, &u))
+		sock_watch_urgent(&u.ref);
+}
+
 static bool fd_failed(int fd)
 {
 	struct sock_ref r;
@@ -47,19 +56,26 @@ static short poll_bits(u32 ready)
 		bits |= POLLIN | POLLRDNORM | POLLRDHUP;
 	if (ready & READY_OUT)
 		bits |= POLLOUT | POLLWRNORM;
+	if (ready & READY_PRI)
+		bits |= POLLPRI;
 	return (short)bits;
 }
 
-int ready_poll(struct pollfd *fds, nfds_t n)
+int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer)
 {
 	int ready = 0, any = 0;
 
 	if (!fd_active() || rt_bypass || bad_pointer(fds))
 		return 0;
+	for (nfds_t i = 0; i < n; i++)
+		if (unlikely(fds[i].events & POLLPRI))
+			fd_watch_urgent(fds[i].fd);
+	if (!may_answer)
+		return 0;
 	for (nfds_t i = 0; i < n; i++) {
 		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
 
-		if (r & SOCK_READY_UNKNOWN || fds[i].events & POLLPRI)
+		if (r & SOCK_READY_UNKNOWN)
 			return 0;
 		any |= poll_bits(r) & fds[i].events;
 	}
@@ -72,22 +88,33 @@ int ready_poll(struct pollfd *fds, nfds_t n)
 	return answer(ready);
 }
 
+/* PRI is shown by a byte that is IN, too (rt/urgent.c); but is there one? */
+static bool fd_only_urgent(int fd)
+{
+	return !(fd_ready(fd) & (SOCK_READY_UNKNOWN | READY_IN | READY_RDHUP));
+}
+
 int ready_amend(struct pollfd *fds, nfds_t n, int ret)
 {
 	if (ret <= 0 || !fd_active() || rt_bypass)
 		return ret;
-	for (nfds_t i = 0; i < n; i++)
-		if ((fds[i].revents & (POLLHUP | POLLERR)) == POLLHUP && fd_failed(fds[i].fd))
-			fds[i].revents |= POLLERR;
+	for (nfds_t i = 0; i < n; i++) {
+		short *got = &fds[i].revents;
+
+		if ((*got & (POLLHUP | POLLERR)) == POLLHUP && fd_failed(fds[i].fd))
+			*got |= POLLERR;
+		if (unlikely(*got & POLLPRI) && fd_only_urgent(fds[i].fd))
+			*got &= ~(POLLIN | POLLRDNORM);
+	}
 	return ret;
 }
 
 enum { WORD_BITS = 8 * sizeof(fd_mask) };
 
-/* The bits of one word of both sets that are ready; their number, or -1. */
-static int ready_word(int base, fd_mask *rd, fd_mask *wr)
+/* The bits of one word of the sets that are ready; their number, or -1. */
+static int ready_word(int base, fd_mask *rd, fd_mask *wr, fd_mask *ex)
 {
-	unsigned long left = (unsigned long)(*rd | *wr), in = 0, out = 0;
+	unsigned long left = (unsigned long)(*rd | *wr | *ex), in = 0, out = 0, pri = 0;
 
 	while (left) {
 		int bit = __builtin_ctzl(left);
@@ -99,20 +126,35 @@ static int ready_word(int base, fd_mask *rd, fd_mask *wr)
 			in |= 1UL << bit;
 		if (r & READY_OUT)
 			out |= 1UL << bit;
+		if (r & READY_PRI)
+			pri |= 1UL << bit;
 		left &= left - 1;
 	}
 	*rd &= (fd_mask)in;
 	*wr &= (fd_mask)out;
-	return __builtin_popcountl((unsigned long)*rd) + __builtin_popcountl((unsigned long)*wr);
+	*ex &= (fd_mask)pri;
+	return __builtin_popcountl((unsigned long)*rd) + __builtin_popcountl((unsigned long)*wr) +
+	       __builtin_popcountl((unsigned long)*ex);
 }
 
-int ready_select(int n, fd_set *rd, fd_set *wr, const fd_set *ex)
+static void watch_urgent(int n, const fd_set *ex)
+{
+	for (int fd = 0; fd < n; fd++)
+		if (FD_ISSET(fd, ex))
+			fd_watch_urgent(fd);
+}
+
+int ready_select(int n, fd_set *rd, fd_set *wr, fd_set *ex, bool may_answer)
 {
 	enum { WORDS = FD_SETSIZE / WORD_BITS };
-	fd_mask in[WORDS] = { 0 }, out[WORDS] = { 0 };
+	fd_mask in[WORDS] = { 0 }, out[WORDS] = { 0 }, pri[WORDS] = { 0 };
 	int words = (n + WORD_BITS - 1) / WORD_BITS, ready = 0;
 
 	if (!fd_active() || rt_bypass || n <= 0 || n > FD_SETSIZE)
+		return 0;
+	if (ex)
+		watch_urgent(n, ex);
+	if (!may_answer)
 		return 0;
 	for (int i = 0; i < words; i++) {
 		fd_mask asked = (fd_mask)~0UL;
@@ -120,11 +162,10 @@ int ready_select(int n, fd_set *rd, fd_set *wr, const fd_set *ex)
 
 		if (i == words - 1 && n % WORD_BITS)
 			asked = (fd_mask)((1UL << (n % WORD_BITS)) - 1);
-		if (ex && __FDS_BITS(ex)[i] & asked)
-			return 0;
 		in[i] = rd ? __FDS_BITS(rd)[i] & asked : 0;
 		out[i] = wr ? __FDS_BITS(wr)[i] & asked : 0;
-		got = ready_word(i * WORD_BITS, &in[i], &out[i]);
+		pri[i] = ex ? __FDS_BITS(ex)[i] & asked : 0;
+		got = ready_word(i * WORD_BITS, &in[i], &out[i], &pri[i]);
 		if (got < 0)
 			return 0;
 		ready += got;
@@ -134,6 +175,20 @@ int ready_select(int n, fd_set *rd, fd_set *wr, const fd_set *ex)
 			__FDS_BITS(rd)[i] = in[i];
 		if (wr)
 			__FDS_BITS(wr)[i] = out[i];
+		if (ex)
+			__FDS_BITS(ex)[i] = pri[i];
 	}
 	return answer(ready);
+}
+
+int ready_select_amend(int n, fd_set *rd, const fd_set *ex, int ret)
+{
+	if (ret <= 0 || !rd || !ex || !fd_active() || rt_bypass || n > FD_SETSIZE)
+		return ret;
+	for (int fd = 0; fd < n; fd++)
+		if (FD_ISSET(fd, ex) && FD_ISSET(fd, rd) && fd_only_urgent(fd)) {
+			FD_CLR(fd, rd);
+			ret--;
+		}
+	return ret;
 }

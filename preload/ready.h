@@ -8,15 +8,17 @@
 #define RUDP_PRELOAD_READY_H
 
 #include <poll.h>
+#include <stdbool.h>
 #include <sys/select.h>
 
 /* What poll() would return at once: revents are set. 0: ask the kernel, which
- * finds fds as they were. */
-int ready_poll(struct pollfd *fds, nfds_t n);
-/* What the kernel answered, and ERR where a mirror cannot show it: a reset after
- * the end was shown. */
+ * finds fds as they were. Not may_answer: it is asked in any case. */
+int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer);
+/* What the kernel answered, but for what a mirror cannot show: ERR of a reset
+ * after the end was shown, PRI without IN. */
 int ready_amend(struct pollfd *fds, nfds_t n, int ret);
 /* What select() would. rd, wr, ex may be NULL. */
-int ready_select(int n, fd_set *rd, fd_set *wr, const fd_set *ex);
+int ready_select(int n, fd_set *rd, fd_set *wr, fd_set *ex, bool may_answer);
+int ready_select_amend(int n, fd_set *rd, const fd_set *ex, int ret);
 
 #endif

@@ -136,6 +136,12 @@ enum conn_timer {		/* a deadline each; conn_deadline is the least */
 	T_COUNT
 };
 
+enum urg_state {		/* of the newest mark */
+	URG_NONE,		/* there is none, or reading has passed it */
+	URG_VALID,		/* its byte can be taken */
+	URG_TAKEN,
+};
+
 enum probe_due {
 	PROBE_TLP = 1,		/* tail loss probe: new data or the last segment */
 	PROBE_WND = 2,		/* R4.23: what fits the window, else an empty packet */
@@ -158,6 +164,7 @@ struct conn_opts {
 	u32 user_timeout_ms, syncnt, notsent_lowat, rcvlowat, window_clamp, maxseg;
 	u8 cc_id;		/* congestion control, see cc_by_id() */
 	u64 max_pacing_rate;	/* SO_MAX_PACING_RATE, bytes/s; PACING_NONE */
+	bool oobinline;		/* SO_OOBINLINE */
 };
 #define PACING_NONE	UINT64_MAX
 
@@ -282,6 +289,10 @@ struct conn {
 	u32 coalesced, pure_acks;	/* counted once a batch */
 	u32 data_segs_in, ooo_segs_in;
 	usec_t last_data_rcv, last_ack_rcv;
+	struct {		/* urgent.c */
+		u64 seq;
+		u8 byte, state;	/* enum urg_state */
+	} urg;
 	usec_t icmp_first;	/* port unreachable, nothing heard since; 0: none */
 	usec_t icmp_probed;	/* and a packet left after it by then */
 
@@ -319,6 +330,11 @@ ssize_t conn_send(struct conn *c, const void *buf, size_t len, bool more, usec_t
 /* Flags of recv(2) that matter here: MSG_PEEK, MSG_TRUNC. -EAGAIN: nothing
  * yet; 0: end of the stream. */
 ssize_t conn_recv(struct conn *c, void *buf, size_t len, int flags, usec_t now);
+/* The last byte that conn_send() took is urgent (MSG_OOB). */
+void conn_mark_urgent(struct conn *c);
+/* The urgent byte; -EINVAL: none to be had; -ENOTCONN. */
+int conn_recv_urgent(struct conn *c, bool peek);
+bool conn_at_mark(const struct conn *c);	/* SIOCATMARK; recv(2) stops here */
 int conn_shutdown(struct conn *c, int how, usec_t now);	/* -ENOTCONN */
 /* The last descriptor is gone (R6.2): FIN or RST; the conn is an orphan. */
 void conn_close(struct conn *c, usec_t now);
@@ -396,6 +412,7 @@ void conn_timeout(struct conn *c, usec_t now);	/* runs every timer that is due *
 
 enum {				/* conn_ready: poll(2) bits by the kernel's rules */
 	READY_IN = 1, READY_OUT = 2, READY_RDHUP = 4, READY_HUP = 8, READY_ERR = 16,
+	READY_PRI = 32,
 };
 unsigned conn_ready(const struct conn *c);
 u64 conn_unread(const struct conn *c);		/* FIONREAD */

@@ -11,7 +11,7 @@
 /* R4.21: SO_RCVLOWAT gives way where waiting for it would be a deadlock. */
 static bool readable(const struct conn *c)
 {
-	u64 unread = rcv_unread(c);
+	u64 unread = urgent_readable(c);
 
 	if (!unread)
 		return false;
@@ -34,17 +34,14 @@ unsigned conn_ready(const struct conn *c)
 		return ready;
 	if (readable(c))
 		ready |= READY_IN;
+	if (c->urg.state == URG_VALID)
+		ready |= READY_PRI;
 	if (c->snd_shut || (snd_writeable(c) && !c->domwait))
 		ready |= READY_OUT;
 	return ready;
 }
 
 /* ---- queues ---------------------------------------------------------- */
-
-u64 conn_unread(const struct conn *c)
-{
-	return rcv_unread(c);
-}
 
 u64 conn_outq(const struct conn *c)
 {

@@ -6,7 +6,7 @@
  *   3 security   not ours
  *   4 SYN        not in a connection that is open
  *   5 ACK        the sender's half (snd_ack_received), then our FIN
- *   6 urgent     not ours: urgent data is data
+ *   6 urgent     the mark (urgent.c)
  *   7 text       the receive queue (rcv_data)
  *   8 FIN        there too, when everything before it has come
  *
@@ -98,15 +98,17 @@ static enum step input_ack(struct conn *c, const struct rx_pkt *p, usec_t now)
 	return c->state == CONN_CLOSED ? STEP_DONE : STEP_NEXT;
 }
 
-/* Steps 7 and 8. */
+/* Steps 6, 7 and 8. */
 static void input_text(struct conn *c, struct rx_pkt *p, usec_t now)
 {
-	bool fin = p->h.flags & WF_FIN;
+	bool fin = p->h.flags & WF_FIN, urg = p->h.flags & WF_URG && p->len;
 
 	if (!p->len && !fin)
 		return;
 	switch (c->state) {
 	case CONN_ESTABLISHED:
+		if (unlikely(urg))
+			urgent_received(c, p);
 		rcv_data(c, p, now);
 		break;
 	case CONN_FIN_WAIT1:
@@ -117,6 +119,8 @@ static void input_text(struct conn *c, struct rx_pkt *p, usec_t now)
 			conn_abort(c, ECONNRESET, now);
 			break;
 		}
+		if (unlikely(urg))
+			urgent_received(c, p);
 		rcv_data(c, p, now);
 		break;
 	case CONN_TIME_WAIT:

@@ -41,5 +41,6 @@ noinst_LTLIBRARIES += %reldir%/libcore.la
 	%reldir%/timer.c \
 	%reldir%/tlp.c \
 	%reldir%/trace.c %reldir%/trace.h \
+	%reldir%/urgent.c \
 	%reldir%/wire.c \
 	%reldir%/wire.h

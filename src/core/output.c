@@ -151,6 +151,7 @@ static void fill_train(struct conn *c, struct tx_batch *b, const struct seg *s,
 		if (i + 1 == b->npkts) {
 			h->flags |= s->flags & SEG_FIN ? WF_FIN : 0;
 			h->flags |= last_of_queue || (s->flags & SEG_PSH) ? WF_PSH : 0;
+			h->flags |= s->flags & SEG_URG && len ? WF_URG : 0;
 		}
 		hlen = wire_encode(hdr, h, WIRE_HDR_DATA_MAX);
 		n = seg_iov(&c->mem, s, off, len, iov + 1);

@@ -66,6 +66,16 @@ void flow_nomem(struct conn *c, usec_t now);
 /* T_NOMEM, and whenever memory came back: announce relief, or wait on. */
 void flow_nomem_check(struct conn *c, usec_t now);
 
+/* ---- urgent data (urgent.c) ------------------------------------------ */
+
+void urgent_received(struct conn *c, const struct rx_pkt *p);	/* a packet with URG and data */
+/* How much of len lies before the mark. A byte at the front that is read
+ * around is dropped; peeking, *skip says that there is one. */
+size_t urgent_before(struct conn *c, size_t len, bool peek, bool *skip);
+void urgent_passed(struct conn *c);		/* copied_seq has moved */
+u64 urgent_readable(const struct conn *c);	/* unread bytes that a read would give */
+void rcv_skip(struct conn *c, size_t len);	/* drops from the front of the queue */
+
 /* ---- acknowledgements (acks.c) --------------------------------------- */
 
 void acks_init(struct conn *c);

@@ -236,16 +236,20 @@ static ssize_t nothing_to_read(struct conn *c)
 	return c->state == CONN_CLOSED || c->state == CONN_LISTEN ? -ENOTCONN : -EAGAIN;
 }
 
-static size_t peek(const struct conn *c, u8 *buf, size_t len)
+/* skip: not the first byte. */
+static size_t peek(const struct conn *c, u8 *buf, size_t len, bool skip)
 {
-	u64 at = c->copied_seq;
+	u64 at = c->copied_seq + skip;
 	size_t done = 0;
 
 	for (struct list *l = c->rcvq.next; l != &c->rcvq && done < len; l = l->next) {
 		const struct seg *s = seg_of(l);
 		u32 off = at - s->seq;
-		u32 n = min((size_t)(s->len - off), len - done);
+		u32 n;
 
+		if (off >= s->len)
+			continue;	/* all of it is the byte to skip */
+		n = min((size_t)(s->len - off), len - done);
 		if (buf)
 			seg_copy(&c->mem, s, off, buf + done, n);
 		at += n;
@@ -276,19 +280,28 @@ static size_t consume(struct conn *c, u8 *buf, size_t len)
 	return done;
 }
 
+void rcv_skip(struct conn *c, size_t len)
+{
+	consume(c, NULL, len);
+}
+
 ssize_t conn_recv(struct conn *c, void *buf, size_t len, int flags, usec_t now)
 {
+	bool skip = false;
 	size_t n;
 
 	if (!len)
 		return 0;
-	if (list_empty(&c->rcvq))
+	if (unlikely(c->urg.state != URG_NONE))
+		len = urgent_before(c, len, flags & MSG_PEEK, &skip);
+	if (list_empty(&c->rcvq) || (skip && rcv_unread(c) == 1))
 		return nothing_to_read(c);
 	if (flags & MSG_TRUNC)
 		buf = NULL;		/* count, and drop unless peeking */
 	if (flags & MSG_PEEK)
-		return peek(c, buf, len);
+		return peek(c, buf, len, skip);
 	n = consume(c, buf, len);
+	urgent_passed(c);
 	flow_data_read(c, now);
 	flow_nomem_check(c, now);
 	acks_data_read(c, n > 0);

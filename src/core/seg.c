@@ -157,7 +157,7 @@ struct seg *seg_split(struct mem_acct *a, struct seg *s, u32 at)
 	n->nfrags += s->nfrags - i;
 	s->nfrags = i;
 	s->len = at;
-	s->flags &= ~(SEG_FIN | SEG_PSH);
+	s->flags &= ~(SEG_FIN | SEG_PSH | SEG_URG);
 	return n;
 }
 

@@ -24,7 +24,7 @@ enum seg_flags {
 	SEG_EVER_RETRANS = 8,	/* RTT samples of it are ambiguous without ts */
 	SEG_FIN = 16,		/* carries FIN after its last byte */
 	SEG_PSH = 32,
-	SEG_URG = 64,
+	SEG_URG = 64,		/* its last byte is urgent; nothing is appended */
 	SEG_APP_LIMITED = 128,	/* sent while the program was the limit */
 };
 
@@ -72,7 +72,7 @@ void seg_free(struct mem_acct *a, struct seg *s);
 u32 seg_append(struct mem_acct *a, struct seg *s, const void *src, u32 len, u32 max_len);
 bool seg_full(const struct seg *s);
 /* Cuts [seq + at, end) off into a new segment that is returned unlinked, with
- * the same flags (FIN and PSH move to it). 0 < at < len. NULL: no descriptor
+ * the same flags (FIN, PSH and URG move to it). 0 < at < len. NULL: no descriptor
  * to be had (it is forced: only real shortage). */
 struct seg *seg_split(struct mem_acct *a, struct seg *s, u32 at);
 /* Drops the first n bytes (n < len; n == len if FIN remains); units wholly in

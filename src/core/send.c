@@ -126,7 +126,7 @@ static struct seg *open_segment(const struct conn *c, u32 goal)
 	if (!snd_has_unsent(c))
 		return NULL;
 	s = seg_of(c->sndq.prev);
-	return s->len < goal && !seg_full(s) ? s : NULL;
+	return s->len < goal && !seg_full(s) && !(s->flags & SEG_URG) ? s : NULL;
 }
 
 static struct seg *new_segment(struct conn *c, usec_t now)

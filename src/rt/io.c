@@ -174,6 +174,8 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 	for (;;) {
 		if (sk->conn.state != CONN_SYN_SENT) {
 			done += push_iov(sk, msg, done, !!(flags & MSG_MORE), &err);
+			if (unlikely(flags & MSG_OOB) && done)
+				conn_mark_urgent(&sk->conn);
 			if (!total)	/* of no bytes: asks whether it might */
 				err = (int)conn_send(&sk->conn, NULL, 0, false, rt_now());
 			if (done == total || err != -EAGAIN)
@@ -226,7 +228,7 @@ static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, i
 		if (n <= 0)
 			return done;
 		done += (size_t)n;
-		if ((size_t)n < len || flags & MSG_PEEK)
+		if ((size_t)n < len || flags & MSG_PEEK || conn_at_mark(&sk->conn))
 			return done;
 	}
 	return done;
@@ -252,7 +254,7 @@ static int recv_allowed(const struct sock *sk)
 /* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. */
 static bool enough(const struct sock *sk, size_t done, size_t total, int flags)
 {
-	if (flags & MSG_PEEK)
+	if (flags & MSG_PEEK || conn_at_mark(&sk->conn))
 		return done > 0;
 	return (total && done >= total) || (done && !(flags & MSG_WAITALL) &&
 				 done >= min(total, (size_t)max(sk->conn.opts.rcvlowat, 1u)));

@@ -273,7 +273,11 @@ void mirror_drain(struct sock *sk, int fd, u32 keep)
 	char buf[TOKENS_MAX * 2];
 	ssize_t n;
 
-	if (sk->m.fin || sk->m.hup || sk->m.err || sk->m.tokens <= keep)
+	if (sk->m.fin || sk->m.hup || sk->m.err || sk->m.pri)
+		return;
+	if (unlikely(sk->m.hole) && !keep)
+		mirror_fill_hole(sk, fd);
+	if (sk->m.tokens <= keep)
 		return;
 	n = sys_recv(fd, buf, min(sk->m.tokens - keep, (u32)sizeof(buf)), MSG_DONTWAIT);
 	if (n > 0)
@@ -304,6 +308,8 @@ bool mirror_sync_app(struct sock *sk, int fd)
 	if (m->err)
 		return false;
 	if (fd >= 0) {
+		if (unlikely(m->pri) && !(ready & READY_PRI))
+			mirror_calm(sk, fd);
 		if (!(ready & READY_OUT) && !m->plugged)
 			mirror_plug(sk, fd);
 		if (!(ready & READY_IN))
@@ -315,6 +321,8 @@ bool mirror_sync_app(struct sock *sk, int fd)
 		return true;
 	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
 	    (!m->tokens || edge_due(sk)))
+		return true;
+	if (mirror_urgent_due(sk, ready))
 		return true;
 	return (ready & READY_RDHUP && !m->fin) || (ready & READY_HUP && !m->hup) ||
 	       (ready & READY_ERR && !m->hup);
@@ -417,6 +425,8 @@ void mirror_sync(struct sock *sk)
 	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
 	    (!m->tokens || (edge_due(sk) && !(ready & READY_RDHUP))))
 		token(sk);	/* FIN is an edge of its own */
+	if (mirror_urgent_due(sk, ready))
+		mirror_show_urgent(sk);
 	if (fails(sk, ready)) {
 		fail(sk);	/* once FIN is shown, HUP is all that can follow */
 		return;

@@ -200,6 +200,10 @@ int sock_relay(struct sock_ref *r, int fd)
 		driver_wake();
 		return ret;
 	}
+	if (sk->m.pri)
+		mirror_calm(sk, fd);
+	if (sk->m.hole)
+		mirror_fill_hole(sk, fd);
 	while (sk->m.tokens) {
 		u32 before = sk->m.tokens;
 

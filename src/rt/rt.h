@@ -201,6 +201,13 @@ void mirror_sync(struct sock *sk);		/* driver, lock held */
 bool mirror_sync_app(struct sock *sk, int fd);	/* other holders; true: the driver is needed */
 void mirror_drop(struct sock *sk);		/* driver: close our ends */
 
+/* ---- urgent.c ------------------------------------------------------------------- */
+
+bool mirror_urgent_due(const struct sock *sk, unsigned ready);
+void mirror_show_urgent(struct sock *sk);	/* driver, lock held */
+void mirror_calm(struct sock *sk, int fd);	/* any holder: PRI goes */
+void mirror_fill_hole(struct sock *sk, int fd);	/* any holder: all tokens go, too */
+
 /* ---- sock.c, io.c ---------------------------------------------------------------- */
 
 void sock_init(struct sock *sk, u32 index, u32 gen);	/* a slot just got */

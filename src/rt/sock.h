@@ -72,6 +72,8 @@ struct mirror {			/* what the app end shows */
 	u32 edge;		/* conn's rx_edge that was shown */
 	bool paired;		/* it has an owner end */
 	bool plugged, fin, hup, err;
+	bool pri, hole;		/* urgent.c */
+	u64 urgent;		/* conn.urg.seq that was shown */
 };
 
 struct port {			/* one kernel UDP socket */
@@ -102,6 +104,7 @@ struct sock {
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
 	_Atomic u32 et;		/* is or was in an edge-triggered set */
+	_Atomic u32 urgent;	/* somebody waits for urgent data */
 	_Atomic u32 ready;	/* conn_ready() when the lock was last left, or a
 				 * listener's; SOCK_READY_UNKNOWN */
 	_Atomic u32 shown;	/* a listener: connections in its app end's queue */
@@ -185,7 +188,7 @@ struct sock_ref {
 int rt_join(int fd, struct sock_ref *ret);
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
 
-/* READY_IN, READY_OUT and READY_RDHUP as poll would report them now. UNKNOWN:
+/* READY_IN, READY_OUT, READY_RDHUP and READY_PRI as poll would report them now. UNKNOWN:
  * only the mirror can say (it has failed, is a listener that may have
  * somebody, was never connected, is a relay). Any thread, without the lock. */
 #define SOCK_READY_UNKNOWN (1u << 31)
@@ -212,6 +215,9 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
 /* Fills msg_namelen (0), msg_controllen (0), msg_flags. */
 ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags);
+/* recv(2) with MSG_OOB. Likewise. */
+ssize_t sock_recv_urgent(struct sock_ref *r, int fd, struct msghdr *msg, int flags);
+void sock_watch_urgent(struct sock_ref *r);	/* the program wants PRI, or SIGURG */
 /* Was there a connect() that failed? */
 bool sock_renewable(struct sock_ref *r);
 /* A socket as new, but for the options, file flags and given name of r's, to

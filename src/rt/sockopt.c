@@ -233,6 +233,17 @@ static int queue_bytes(struct sock_ref *r, int fd, unsigned long req, int *out)
 	return ret;
 }
 
+static int at_mark(struct sock_ref *r, int fd, int *out)
+{
+	int ret = sock_lock(r);
+
+	if (ret)
+		return ret;
+	*out = conn_at_mark(&r->sk->conn);
+	sock_unlock(r->sk, fd);
+	return 0;
+}
+
 int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg)
 {
 	switch (req) {
@@ -243,9 +254,8 @@ int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg)
 		/* fall through */
 	case SIOCOUTQNSD:
 		return arg ? queue_bytes(r, fd, req, arg) : -EFAULT;
-	case SIOCATMARK:		/* there is no urgent data */
-		*(int *)arg = 0;
-		return 0;
+	case SIOCATMARK:
+		return at_mark(r, fd, arg);
 	case SIOCGSTAMP_OLD:
 	case SIOCGSTAMPNS_OLD:
 		return -ENOENT;

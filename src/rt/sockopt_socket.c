@@ -137,6 +137,18 @@ static int set_keepalive(struct sock *sk, const struct optset *s)
 	return 0;
 }
 
+static int get_oobinline(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, sk->conn.opts.oobinline);
+}
+
+static int set_oobinline(struct sock *sk, const struct optset *s)
+{
+	sk->conn.opts.oobinline = s->i != 0;
+	return 0;
+}
+
 static int get_linger(struct sock *sk, int fd, struct optval *v)
 {
 	(void)fd;
@@ -418,7 +430,7 @@ static const struct sockopt rows[] = {
 	CODE(SO_SNDBUFFORCE, NULL, set_sndbufforce),
 	CODE(SO_RCVBUFFORCE, NULL, set_rcvbufforce),
 	CODE(SO_KEEPALIVE, get_keepalive, set_keepalive),
-	FLAG(SO_OOBINLINE, 3),
+	CODE(SO_OOBINLINE, get_oobinline, set_oobinline),
 	FLAG(SO_NO_CHECK, 4),
 	WORD(SO_PRIORITY, SLOT_PRIORITY, INT32_MIN, INT32_MAX, 0),
 	DATA(SO_LINGER, get_linger, set_linger),
