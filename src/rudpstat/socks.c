@@ -257,7 +257,7 @@ void socks_take(struct stat_domain *s, const struct domain_arena *row)
 		return;
 	if (read_at(fd, &head, sizeof(head), 0) &&
 	    !memcmp(head.magic, ARENA_MAGIC, sizeof(ARENA_MAGIC)) &&
-	    head.version == ARENA_VERSION && head.slot_bytes == SOCK_SLOT &&
+	    head.version == layout_version() && head.slot_bytes == SOCK_SLOT &&
 	    head.slots_limit == ARENA_SLOTS) {
 		proc_comm(at.pid, at.comm);
 		take_slots(s, fd, min(head.slot_top, (u32)ARENA_SLOTS), &at);
