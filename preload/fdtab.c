@@ -115,12 +115,18 @@ static void unpin(int fd, struct fd_entry *e)
 	}
 }
 
+/* Calls that the thread left in a way that jump.c does not see. */
+static void forget_left_uses(void)
+{
+	if (!critical.depth && !critical.in_handler)
+		uses = NULL;
+}
+
 bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 {
 	if (rt_bypass)
 		return false;
-	if (!critical.depth && !critical.in_handler)
-		uses = NULL;		/* left in a way that jump.c does not see */
+	forget_left_uses();
 	critical_enter();
 	if (atomic_fetch_add(&e->state, 1) & FD_CLOSING)
 		goto out_unpin;
@@ -241,9 +247,11 @@ int fd_next(int from)
 	return -1;
 }
 
-/* The other threads of the parent are not here to take their pins back. */
+/* The other threads of the parent are not here to take their pins back; this
+ * one is, when the fork is noticed inside a call (it was a raw clone). */
 void fd_after_fork(void)
 {
+	forget_left_uses();
 	for (int i = 0; i < FD_CHUNKS; i++) {
 		struct fd_entry *c = fd_chunks[i];
 
@@ -256,4 +264,6 @@ void fd_after_fork(void)
 			sys_close(i * FD_CHUNK + j);
 		}
 	}
+	for (struct fd_use *u = uses; u; u = u->outer)
+		atomic_fetch_add(&u->entry->state, 1);
 }

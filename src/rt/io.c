@@ -87,13 +87,53 @@ static void error_taken(const struct sock *sk, int fd, int err)
 		sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &shown, &len);
 }
 
+/* ---- what was turned into a relay, before the call or while it waited -------------- */
+
+static bool is_relay(const struct sock *sk)
+{
+	return unlikely(atomic_load_explicit(&sk->kind, memory_order_relaxed) == SK_RELAY);
+}
+
+/* The rest of the call is the kernel's: piece by piece, as far as they are
+ * filled. `done` bytes have been moved already. Unlocks. */
+static ssize_t go_on_relayed(struct sock *sk, int fd, const struct msghdr *msg, size_t done,
+			     int flags, bool sending)
+{
+	size_t skip = done, n = msg->msg_iovlen;
+	ssize_t ret = 0;
+	struct waiting w;
+
+	sock_unlock(sk, fd);
+	w = wait_begin();
+	if (wait_was_interrupted(false))
+		ret = -EINTR;
+	for (size_t i = 0; i < n && ret >= 0; i++) {
+		u8 *p = msg->msg_iov[i].iov_base;
+		size_t len = msg->msg_iov[i].iov_len;
+		int now = done && !sending && !(flags & MSG_WAITALL) ? flags | MSG_DONTWAIT : flags;
+
+		if (skip >= len && len) {
+			skip -= len;
+			continue;
+		}
+		ret = sending ? sys_send(fd, p + skip, len - skip, flags | MSG_NOSIGNAL) :
+		      sys_recv(fd, p + skip, len - skip, now);
+		done += ret > 0 ? (size_t)ret : 0;
+		if (ret < (ssize_t)(len - skip) || flags & MSG_PEEK)
+			break;
+		skip = 0;
+	}
+	wait_end(w);
+	return done || ret >= 0 ? (ssize_t)done : ret;
+}
+
 /* ---- sending -------------------------------------------------------------------- */
 
 static int send_allowed(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
 
-	if (kind != SK_CONN && kind != SK_TRYING)
+	if (kind != SK_CONN && kind != SK_TRYING && kind != SK_RELAY)
 		return -EPIPE;
 	return 0;
 }
@@ -172,6 +212,8 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 		return ret;
 	}
 	for (;;) {
+		if (is_relay(sk))
+			return go_on_relayed(sk, fd, msg, done, flags, true);
 		if (sk->conn.state != CONN_SYN_SENT) {
 			done += push_iov(sk, msg, done, !!(flags & MSG_MORE), &err);
 			if (unlikely(flags & MSG_OOB) && done)
@@ -248,7 +290,7 @@ static int recv_allowed(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
 
-	return kind == SK_CONN ? 0 : -ENOTCONN;
+	return kind == SK_CONN || kind == SK_RELAY ? 0 : -ENOTCONN;
 }
 
 /* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. */
@@ -267,6 +309,7 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 	usec_t until = sk->rcvtimeo_us ? rt_now() + sk->rcvtimeo_us : USEC_NEVER;
 	size_t total = iov_total(msg), done = 0, n;
 	int ret = sock_lock(r), err;
+	ssize_t moved;
 
 	if (ret < 0)
 		return ret;
@@ -276,6 +319,10 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 		return ret;
 	}
 	for (;;) {
+		if (is_relay(sk)) {
+			moved = go_on_relayed(sk, fd, msg, done, flags, false);
+			goto out_relayed;
+		}
 		err = 0;
 		n = total ? pull_iov(sk, msg, done, flags, &err) : peek_none(sk, &err);
 		done += n;
@@ -293,8 +340,10 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 		error_taken(sk, fd, err);
 	sock_unlock(sk, fd);
 out:
+	moved = done || !err ? (ssize_t)done : err;
+out_relayed:
 	msg->msg_namelen = 0;
 	msg->msg_controllen = 0;
 	msg->msg_flags = 0;
-	return done || !err ? (ssize_t)done : err;
+	return moved;
 }

@@ -171,6 +171,8 @@ static unsigned sleepers(const struct sock *sk)
 {
 	unsigned ready = conn_ready(&sk->conn), wake = 0;
 
+	if (atomic_load(&sk->kind) == SK_RELAY)	/* the kernel's from now on */
+		ready = READY_IN | READY_OUT;
 	if (atomic_load(&sk->rwait) && ready & (READY_IN | READY_ERR | READY_HUP))
 		wake |= WAKE_READER;
 	if (atomic_load(&sk->wwait) && ready & (READY_OUT | READY_ERR | READY_HUP))

@@ -18,6 +18,10 @@
 #include "rt/sys.h"
 
 enum { TOKENS_MAX = 64, TOKENS_TRIM = 16 };
+enum { STRANGERS_MAX = 64 };	/* of other users, connected, and silent: */
+#define STRANGERS_S	1.	/* for so long */
+
+static unsigned strangers;
 
 int mirror_fresh(int type)
 {
@@ -84,11 +88,17 @@ int mirror_pair(struct sock *sk, int fd)
 int mirror_again(struct sock *sk)
 {
 	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen), 1, 0 };
-	int fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int ret;
+	int made = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), size = RELAY_SNDBUF;
+	int ret, fd;
 
+	if (made < 0)
+		return made;
+	/* 0, 1 and 2 may be free because the program is about to fill them. */
+	fd = sys_fcntl(made, F_DUPFD_CLOEXEC, 3);
+	sys_close(made);
 	if (fd < 0)
 		return fd;
+	sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	ret = connect_driver(fd);
 	if (!ret)
 		ret = (int)sys_send(fd, &h, sizeof(h), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -215,7 +225,7 @@ static int read_hello(int fd)
 	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
 	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
-	if (n == sizeof(h) && h.again == HELLO_JOIN)
+	if (n == sizeof(h) && h.again == HELLO_JOIN && same_user(fd))
 		join_answer(fd, (u64)h.gen << 32 | h.index, h.nonce);
 	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
@@ -226,36 +236,68 @@ static int read_hello(int fd)
 	return -1;
 }
 
+/* Has connected and said nothing yet. */
+struct pending {
+	ev_io io;
+	ev_timer limit;
+};
+
+static void stop_waiting(struct pending *p)
+{
+	ev_io_stop(drv.loop, &p->io);
+	if (ev_is_active(&p->limit))
+		strangers--;
+	ev_timer_stop(drv.loop, &p->limit);
+	free(p);
+}
+
 static void on_pending(struct ev_loop *loop, ev_io *w, int revents)
 {
-	(void)revents;
-	if (!read_hello(w->fd))
-		return;
-	ev_io_stop(loop, w);
-	free(w);
+	(void)loop, (void)revents;
+	if (read_hello(w->fd))
+		stop_waiting(container_of(w, struct pending, io));
+}
+
+static void on_limit(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct pending *p = container_of(t, struct pending, limit);
+
+	(void)loop, (void)revents;
+	sys_close(p->io.fd);
+	strangers--;			/* the timer has stopped by itself */
+	stop_waiting(p);
+}
+
+/* A process of the family may have become another user's: what it says shows
+ * that it is one of us. Who is not gets neither places nor time. */
+static bool wait_for_hello(int fd, bool stranger)
+{
+	struct pending *p;
+
+	if (stranger && strangers >= STRANGERS_MAX)
+		return false;
+	p = malloc(sizeof(*p));
+	if (!p)
+		return false;
+	ev_io_init(&p->io, on_pending, fd, EV_READ);
+	ev_timer_init(&p->limit, on_limit, STRANGERS_S, 0.);
+	ev_io_start(drv.loop, &p->io);
+	if (stranger) {
+		strangers++;
+		ev_timer_start(drv.loop, &p->limit);
+	}
+	return true;
 }
 
 void mirror_hello(void)
 {
 	for (;;) {
 		int fd = sys_accept4(drv.hello_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		ev_io *w;
 
 		if (fd < 0)
 			return;
-		if (!same_user(fd)) {
+		if (!read_hello(fd) && !wait_for_hello(fd, !same_user(fd)))
 			sys_close(fd);
-			continue;
-		}
-		if (read_hello(fd))
-			continue;
-		w = malloc(sizeof(*w));
-		if (!w) {
-			sys_close(fd);
-			continue;
-		}
-		ev_io_init(w, on_pending, fd, EV_READ);
-		ev_io_start(drv.loop, w);
 	}
 }
 

@@ -181,6 +181,22 @@ static int relay_afresh(struct sock *sk)
 	return fd;
 }
 
+/* The kernel's calls wait as long as ours did. */
+static void pass_timeouts(const struct sock *sk, int fd)
+{
+	const struct { int name; u64 us; } limits[] = {
+		{ SO_RCVTIMEO, sk->rcvtimeo_us }, { SO_SNDTIMEO, sk->sndtimeo_us },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
+		struct timeval tv = { (time_t)(limits[i].us / USEC_PER_SEC),
+				      (long)(limits[i].us % USEC_PER_SEC) };
+
+		if (limits[i].us)
+			sys_setsockopt(fd, SOL_SOCKET, limits[i].name, &tv, sizeof(tv));
+	}
+}
+
 int sock_relay(struct sock_ref *r, int fd)
 {
 	struct sock *sk = r->sk;
@@ -196,6 +212,8 @@ int sock_relay(struct sock_ref *r, int fd)
 	}
 	if (sk->m.fin) {
 		ret = relay_afresh(sk);
+		if (ret >= 0)
+			pass_timeouts(sk, ret);
 		sock_unlock(sk, fd);
 		driver_wake();
 		return ret;
@@ -214,6 +232,7 @@ int sock_relay(struct sock_ref *r, int fd)
 	sk->relay_skip = 1 + sk->m.plugged;
 	sk->m.plugged = false;
 	sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	pass_timeouts(sk, fd);
 	atomic_store(&sk->kind, SK_RELAY);
 	driver_attention(sk);
 	sock_unlock(sk, fd);

@@ -215,6 +215,14 @@ void listen_inherit(const struct sock *lsk, struct sock *sk);
 /* Lock held: sleeps without it. 0: held again, look again; else unlocked. */
 int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until);
 
+/* ---- fresh.c: socks that no driver knows -------------------------------------------- */
+
+void fresh_made(void);
+void fresh_used(void);			/* one connects or listens now */
+void fresh_shared(struct sock *sk);	/* one process more will hold it */
+void fresh_forked(void);		/* before a fork */
+void fresh_closed(struct sock *sk);	/* lock held: the last close here; unlocks */
+
 /* ---- linger.c ------------------------------------------------------------------ */
 
 /* Lock held: how long a close that is the last may take; 0: it does not wait. */

@@ -75,6 +75,7 @@ int sock_socket(int family, int type, int protocol, struct sock_ref *ret)
 	atomic_store(&sk->kind, SK_FRESH);
 	*ret = (struct sock_ref){ sk, gen };
 	local_ref(sk);
+	fresh_made();
 	return fd;
 }
 
@@ -231,6 +232,8 @@ static int hand_over(struct sock *sk, int fd, enum sock_kind kind, enum conn_sta
 	if (ret < 0) {
 		sk->conn.state = before;
 		atomic_store(&sk->kind, SK_FRESH);
+	} else {
+		fresh_used();
 	}
 	return ret;
 }
@@ -586,6 +589,7 @@ int sock_take(struct sock_ref *r, int fd)
 int sock_shutdown(struct sock_ref *r, int fd, int how)
 {
 	bool shown;
+	u32 kind;
 	int ret;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
@@ -597,13 +601,16 @@ int sock_shutdown(struct sock_ref *r, int fd, int how)
 		pthread_mutex_unlock(&r->sk->lock);
 		return how != SHUT_WR;
 	}
-	if (atomic_load(&r->sk->kind) != SK_CONN)
+	kind = atomic_load(&r->sk->kind);
+	if (kind == SK_RELAY && r->sk->conn.state != CONN_CLOSED)
+		ret = sys_shutdown(fd, how);	/* behind what was written: as the driver reads */
+	else if (kind != SK_CONN)
 		ret = -ENOTCONN;
 	else
 		ret = conn_shutdown(&r->sk->conn, how, rt_now());
 	shown = r->sk->m.fin || r->sk->m.hup || r->sk->m.err;
 	sock_unlock(r->sk, fd);
-	if (!ret && how == SHUT_RD && !shown)
+	if (!ret && how == SHUT_RD && !shown && kind == SK_CONN)
 		wait_shown(fd, POLLRDHUP);
 	return ret;
 }
@@ -625,7 +632,7 @@ int sock_close(struct sock_ref *r, int fd)
 		last = local_unref(sk);
 		linger = last ? linger_until(sk) : 0;
 		if (last && atomic_load(&sk->kind) == SK_FRESH)
-			free_fresh(sk);
+			fresh_closed(sk);
 		else
 			pthread_mutex_unlock(&sk->lock);
 	}

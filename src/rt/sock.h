@@ -100,6 +100,7 @@ struct sock {
 	_Atomic u64 timer_at;	/* when the driver will look; <= deadline, or attn */
 	_Atomic u32 stale;	/* the app end is gone everywhere */
 	_Atomic u64 cookie;	/* SO_COOKIE of the app end: who meets it knows it by this */
+	_Atomic u32 others;	/* fresh: processes more that may hold it */
 	_Atomic u32 offered;	/* whoever made it is ready for the driver to adopt it */
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */

@@ -241,7 +241,11 @@ static int get_sndtimeo(struct sock *sk, int fd, struct optval *v)
 
 static int set_sndtimeo(struct sock *sk, const struct optset *s)
 {
-	return set_timeo(&sk->sndtimeo_us, s);
+	int ret = set_timeo(&sk->sndtimeo_us, s);
+
+	if (!ret && atomic_load(&sk->kind) == SK_RELAY)
+		sys_setsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, s->val, s->len);
+	return ret;
 }
 
 static int get_device(struct sock *sk, int fd, struct optval *v)

@@ -493,8 +493,10 @@ bool rt_abandon(void)
 
 void rt_forked(void)
 {
-	if (drv.shm && !rt_bypass)
-		atomic_store(&drv.shm->forked, 1);
+	if (!drv.shm || rt_bypass)
+		return;
+	atomic_store(&drv.shm->forked, 1);
+	fresh_forked();
 }
 
 bool rt_running(void)

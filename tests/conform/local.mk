@@ -42,3 +42,5 @@ check_LTLIBRARIES += %reldir%/libconform.la
 EXTRA_DIST += %reldir%/programs
 dist_noinst_SCRIPTS += %reldir%/run.sh
 full_tests += %reldir%/run.sh
+check_PROGRAMS += %reldir%/handed
+%canon_reldir%_handed_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

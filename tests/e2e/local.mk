@@ -36,14 +36,19 @@ check_PROGRAMS += %D%/deaths %D%/ends
 %C%_deaths_SOURCES = %D%/deaths.c
 %C%_ends_SOURCES = %D%/ends.c
 
+EXTRA_DIST += %D%/cluster.js %D%/forking.py
+
 # What processes do: they fork, execute, end.
 proc_scripts = \
 	%D%/run_apache.sh \
+	%D%/run_daemons.sh \
 	%D%/run_deaths.sh \
 	%D%/run_ends.sh \
+	%D%/run_inetd.sh \
 	%D%/run_haproxy.sh \
 	%D%/run_nginx_daemon.sh \
 	%D%/run_postgres.sh \
+	%D%/run_prefork.sh \
 	%D%/run_sshd.sh
 full_tests += $(proc_scripts)
 dist_noinst_SCRIPTS += $(proc_scripts)

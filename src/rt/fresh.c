@@ -1,0 +1,61 @@
+/*
+ * fresh.c - sockets that are neither connected nor listening. No driver knows
+ * them, so that nobody sees their mirrors hang up: the last close frees them.
+ * Which one is the last can be told while one process has them; forked children
+ * and receivers are counted. One of those that ends without closing leaves the
+ * slot taken, until the family ends.
+ */
+#include "rt/rt.h"
+
+static _Atomic u32 here;	/* this process has about so many */
+
+void fresh_made(void)
+{
+	atomic_fetch_add(&here, 1);
+}
+
+void fresh_used(void)
+{
+	u32 n = atomic_load(&here);
+
+	while (n && !atomic_compare_exchange_weak(&here, &n, n - 1))
+		;
+}
+
+void fresh_shared(struct sock *sk)
+{
+	atomic_fetch_add(&sk->others, 1);
+}
+
+void fresh_forked(void)
+{
+	u32 end = arena_slots_max(drv.ar), n = 0;
+
+	for (u32 i = 1; atomic_load(&here) && i < end; i++) {
+		struct sock *sk = rt_sock(i);
+		const struct local *l = local_get(i);
+
+		if (!sk || !l || !atomic_load(&l->refs) || atomic_load(&sk->kind) != SK_FRESH)
+			continue;
+		fresh_shared(sk);
+		n++;
+	}
+	atomic_store(&here, n);
+}
+
+void fresh_closed(struct sock *sk)
+{
+	u32 index = sk->index, others = atomic_load(&sk->others);
+
+	fresh_used();
+	while (others)
+		if (atomic_compare_exchange_weak(&sk->others, &others, others - 1)) {
+			pthread_mutex_unlock(&sk->lock);
+			return;
+		}
+	conn_purge(&sk->conn);
+	mem_acct_fini(&sk->conn.mem);
+	atomic_store(&sk->kind, SK_FREE);
+	arena_slot_put(drv.ar, index);
+	pthread_mutex_unlock(&sk->lock);
+}
