@@ -22,7 +22,7 @@ void arena_lock_init(pthread_mutex_t *m)
 void arena_init(struct arena *ar, u32 slot_bytes)
 {
 	memcpy(ar->magic, ARENA_MAGIC, sizeof(ar->magic));
-	ar->version = layout_version();
+	ar->version = ARENA_VERSION;
 	ar->slot_bytes = slot_bytes;
 	arena_lock_init(&ar->lock);
 	pages_added(ar, 1, atomic_load(&ar->pages));

@@ -60,6 +60,7 @@
 #define ARENA_TABLE_OFF	(16ULL << 20)
 
 #define ARENA_MAGIC	"rudparn"
+#define ARENA_VERSION	3u
 
 /* Pieces: address space is a limited good to some programs. */
 #define PIECE_PAGES_MIN	1024u		/* 4 MiB */

@@ -394,7 +394,7 @@ static int open_published(const struct domain_arena *r, s32 num, bool readonly)
 static int check_head(const struct arena *ar, u32 row, u64 base)
 {
 	if (memcmp(ar->magic, ARENA_MAGIC, sizeof(ar->magic)) ||
-	    ar->version != layout_version() || ar->row != row || ar->base != base)
+	    ar->version != ARENA_VERSION || ar->row != row || ar->base != base)
 		return -EPROTO;
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include "mem/domain_local.h"
 
 #define DOMAIN_MAGIC	"rudpdom"
+#define DOMAIN_VERSION	2u
 #define SHM_DIR		"/dev/shm"
 
 enum { ATTACH_TRIES = 8 };	/* somebody unlinks it between our looks */
@@ -63,7 +64,7 @@ static int map_object(struct domain **ret, int fd, int prot)
 static void fill(struct domain *d, const char *name, const struct mem_limits *want)
 {
 	memcpy(d->magic, DOMAIN_MAGIC, sizeof(d->magic));
-	d->version = layout_version();
+	d->version = DOMAIN_VERSION;
 	d->size = sizeof(*d);
 	d->uid = geteuid();
 	snprintf(d->name, sizeof(d->name), "%s", name);
@@ -131,22 +132,6 @@ static int check_object(int fd)
 	return 0;
 }
 
-/* Of another version of the library, and no family of that lives: it is taken
- * out of the way. -ENOENT: it was; -EPROTO: it must stay. */
-static int retire(int fd, const char *path)
-{
-	struct flock any = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char magic[sizeof(((struct domain *)0)->magic)];
-	struct stat mine, there;
-
-	if (pread(fd, magic, sizeof(magic), 0) != sizeof(magic) ||
-	    memcmp(magic, DOMAIN_MAGIC, sizeof(magic)) != 0 ||
-	    fcntl(fd, F_OFD_GETLK, &any) < 0 || any.l_type != F_UNLCK ||
-	    fstat(fd, &mine) < 0 || lstat(path, &there) < 0 || mine.st_ino != there.st_ino)
-		return -EPROTO;
-	return unlink(path) && errno != ENOENT ? -EPROTO : -ENOENT;
-}
-
 static int open_object(struct domain **ret, const char *path, bool readonly)
 {
 	int prot = readonly ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -162,7 +147,7 @@ static int open_object(struct domain **ret, const char *path, bool readonly)
 	if (err)
 		goto out_close;
 	if (memcmp(d->magic, DOMAIN_MAGIC, sizeof(d->magic)) ||
-	    d->version != layout_version() || d->size != sizeof(*d) || !atomic_load(&d->ready)) {
+	    d->version != DOMAIN_VERSION || d->size != sizeof(*d) || !atomic_load(&d->ready)) {
 		err = -EPROTO;
 		munmap(domain_local(d), MAP_LEN);
 		goto out_close;
@@ -171,8 +156,6 @@ static int open_object(struct domain **ret, const char *path, bool readonly)
 	*ret = d;
 	return 0;
 out_close:
-	if (err == -EPROTO && !readonly)
-		err = retire(fd, path);
 	close(fd);
 	return err;
 }
@@ -190,7 +173,7 @@ int domain_attach_fd(struct domain **ret, int fd)
 	err = map_object(&d, fd, PROT_READ | PROT_WRITE);
 	if (err)
 		return err;
-	if (memcmp(d->magic, DOMAIN_MAGIC, sizeof(d->magic)) || d->version != layout_version()) {
+	if (memcmp(d->magic, DOMAIN_MAGIC, sizeof(d->magic)) || d->version != DOMAIN_VERSION) {
 		munmap(domain_local(d), MAP_LEN);
 		return -EPROTO;
 	}

@@ -104,15 +104,10 @@ struct domain {
 };
 static_assert(sizeof(struct domain) < 1024 * 1024, "the domain is small");
 
-/* How shared memory is laid out; who has another number is refused. Any change of
- * what is declared in it makes another one (local.mk). */
-u32 layout_version(void);
-
 /* Attaches the domain `name` of this user, making it with `want` (NULL:
  * defaults from memory, D8.17) when it is not there; when it is there and
  * `explicit` is set, `want` replaces its limits. Dead processes' arenas are
- * reaped on the way. One that another version of the library made is replaced
- * when no program uses it any more. 0; -EPROTO: one does; -errno when there is no shared memory to be had (the
+ * reaped on the way. 0; -errno when there is no shared memory to be had (the
  * caller falls back to domain_private). Any thread. */
 int domain_attach(struct domain **ret, const char *name, const struct mem_limits *want,
 		  bool explicit);

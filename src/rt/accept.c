@@ -29,7 +29,8 @@ static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
 		return -EINVAL;		/* shut down: no longer listening */
 	if (n < 0)
 		return (int)n;
-	atomic_fetch_sub(&lsk->shown, 1);
+	if (!lsk->guest)
+		atomic_fetch_sub(&lsk->shown, 1);
 	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EMFILE;		/* the kernel had no number; the driver queues it again */
 	memcpy(&got, CMSG_DATA(cm), sizeof(got));
@@ -45,6 +46,26 @@ static void taken(struct sock_ref *r)
 	atomic_fetch_add(&lsk->taken, 1);
 	if (atomic_load(&lsk->waiting) && sock_note_trylock(lsk, r->gen, PEND_REFILL))
 		sock_unlock(lsk, -1);
+}
+
+static int take_as_member(struct sock_ref *r, u32 index, u32 gen, struct sock_ref *ret)
+{
+	int err;
+
+	taken(r);
+	*ret = (struct sock_ref){ rt_sock(index), gen };
+	err = ret->sk ? sock_lock(ret) : -EBADF;
+	if (!err)
+		local_ref(ret->sk);
+	return err;
+}
+
+/* Its family's driver counts it. */
+static int take_as_guest(int got, struct sock_ref *ret)
+{
+	int err = guest_join(got, ret);
+
+	return err ? err : sock_lock(ret);
 }
 
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
@@ -63,9 +84,7 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 			return got;
 		if (got < 0)
 			return got;
-		taken(r);
-		*ret = (struct sock_ref){ rt_sock(index), gen };
-		err = ret->sk ? sock_lock(ret) : -EBADF;
+		err = r->sk->guest ? take_as_guest(got, ret) : take_as_member(r, index, gen, ret);
 		if (!err)
 			break;
 		sys_close(got);		/* it died in the queue */
@@ -76,7 +95,6 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 		memcpy(sa, &ret->sk->peer, min(*len, ret->sk->addr_len));
 		*len = ret->sk->addr_len;
 	}
-	local_ref(ret->sk);
 	pthread_mutex_unlock(&ret->sk->lock);
 	if (flags & SOCK_NONBLOCK)
 		sys_fcntl(got, F_SETFL, O_RDWR | O_NONBLOCK);

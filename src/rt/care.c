@@ -28,8 +28,7 @@ struct young { u32 index, gen; };
 struct passed { u32 gen[CARE_KINDS]; };		/* gen + 1; 0: not passed */
 
 static struct {
-	int chan;
-	pid_t pid;
+	int chan, pidfd;
 	usec_t began, retry_at, retry_us;
 	struct passed *passed;		/* by sock index */
 	u32 npassed;
@@ -84,7 +83,11 @@ void care_prepare(void)
 struct launch {
 	char *argv[3];
 	int chan;
+	pid_t pid;
+	int pidfd;
 };
+
+static _Alignas(16) char stacks[2][16384];
 
 /* In our memory, with a table of its own: nothing but system calls. */
 static int child(void *arg)
@@ -98,6 +101,30 @@ static int child(void *arg)
 	sys_call6(SYS_execve, (long)care.loader, (long)l->argv, (long)care.env, 0, 0, 0);
 	sys_call6(SYS_exit, 127, 0, 0, 0, 0, 0);
 	return 0;
+}
+
+/* A program that is executed has SIGCHLD for its exit signal, whatever it was
+ * cloned with: wait() would tell of a child of ours. One of nobody's it is when
+ * this process, which executes nothing, is between. */
+static int between(void *arg)
+{
+	struct launch *l = arg;
+
+	l->pid = clone(child, stacks[1] + sizeof(stacks[1]),
+		       CLONE_VM | CLONE_VFORK | CLONE_PIDFD, l, &l->pidfd);
+	sys_call6(SYS_exit, 0, 0, 0, 0, 0, 0);
+	return 0;
+}
+
+static bool launch(struct launch *l)
+{
+	pid_t pid = clone(between, stacks[0] + sizeof(stacks[0]),
+			  CLONE_VM | CLONE_VFORK | CLONE_FILES, l);
+
+	if (pid < 0)
+		return false;
+	sys_call6(SYS_wait4, pid, 0, (long)(u32)__WALL, 0, 0, 0);
+	return l->pid > 0;
 }
 
 void care_msg_init(struct care_msg *cm, void *data, size_t len, const int *fds, unsigned n)
@@ -139,12 +166,10 @@ static void failed(void)
 	care.retry_at = now + care.retry_us;
 }
 
-/* It is our own child, that no wait() of the program's sees: it has no exit
- * signal. */
 static void bury(void)
 {
-	sys_call6(SYS_kill, care.pid, SIGKILL, 0, 0, 0, 0);
-	sys_call6(SYS_wait4, care.pid, 0, (long)(u32)__WALL, 0, 0, 0);
+	sys_call6(SYS_pidfd_send_signal, care.pidfd, SIGKILL, 0, 0, 0, 0);
+	sys_close(care.pidfd);
 	sys_close(care.chan);
 	care.chan = -1;
 	memset(care.passed, 0, care.npassed * sizeof(*care.passed));
@@ -166,20 +191,21 @@ static void know_all(void)
 
 static bool start(void)
 {
-	static _Alignas(16) char stack[16384];
 	char name[] = "rudp-caretaker";
-	struct launch l = { .argv = { name, care.library, NULL } };
+	struct launch l = { .argv = { name, care.library, NULL }, .pid = -1 };
 	int sv[2];
+	bool begun;
 
 	if (rt_now() < care.retry_at || !care.library[0] || domain_fd(drv.dom) < 0 ||
 	    sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return false;
 	care.began = rt_now();
 	l.chan = sv[1];
-	care.pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, &l);
+	begun = launch(&l);
 	sys_close(sv[1]);
 	care.chan = sv[0];
-	if (care.pid < 0) {
+	care.pidfd = l.pidfd;
+	if (!begun) {
 		sys_close(sv[0]);
 		care.chan = -1;
 		failed();

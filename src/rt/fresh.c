@@ -1,6 +1,6 @@
 /*
- * fresh.c - sockets that are neither connected nor listening. No driver knows
- * them, so that nobody sees their mirrors hang up: the last close frees them.
+ * fresh.c - sockets that are neither connected nor listening, and those that
+ * stand in for another family's. No driver of ours knows them, so that nobody sees their mirrors hang up: the last close frees them.
  * Which one is the last can be told while one process has them; forked children
  * and receivers are counted. One of those that ends without closing leaves the
  * slot taken, until the family ends.
@@ -35,7 +35,8 @@ void fresh_forked(void)
 		struct sock *sk = rt_sock(i);
 		const struct local *l = local_get(i);
 
-		if (!sk || !l || !atomic_load(&l->refs) || atomic_load(&sk->kind) != SK_FRESH)
+		if (!sk || !l || !atomic_load(&l->refs) ||
+		    (atomic_load(&sk->kind) != SK_FRESH && !sk->guest))
 			continue;
 		fresh_shared(sk);
 		n++;

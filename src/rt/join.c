@@ -5,8 +5,8 @@
  * the one who knows the cookie answers with all that a member of the family
  * has, and from then on the process is as if it had been forked from it.
  *
- * A process is of one family. One that has sockets of its own already cannot
- * use those of another.
+ * A process is of one family. One that has sockets of its own already gets
+ * those of another as relays (guest.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ u64 join_cookie(int fd)
 	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ? 0 : cookie;
 }
 
-static struct sock *find(u64 cookie)
+struct sock *join_find(u64 cookie)
 {
 	u32 end = arena_slots_max(drv.ar);
 
@@ -44,7 +44,7 @@ static struct sock *find(u64 cookie)
 
 void join_answer(int chan, u64 cookie, u64 nonce)
 {
-	struct sock *sk = cookie ? find(cookie) : NULL, *port = sk ? rt_sock(sk->port_index) : NULL;
+	struct sock *sk = cookie ? join_find(cookie) : NULL, *port = sk ? rt_sock(sk->port_index) : NULL;
 	int fds[JOIN_FDS] = { [JOIN_DOMAIN] = domain_fd(drv.dom), [JOIN_WAKE] = drv.wake_fd,
 			      [JOIN_HOLD] = arena_hold_fd(drv.ar) };
 	struct join_reply r = { .row = arena_row(drv.ar) };
@@ -94,7 +94,7 @@ static bool may_be_ours(int fd)
 	return len == sizeof(sa_family_t) || !memcmp(peer.sun_path, "\0rudp-", 6);
 }
 
-static int call_driver(u64 hello)
+int join_call(u64 hello)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct timespec limit[2] = { { .tv_sec = 2 }, { .tv_sec = 0 } };
@@ -117,7 +117,7 @@ static bool ask(u64 hello, u64 nonce, u64 cookie, struct join_reply *r, int fds[
 {
 	struct hello h = { nonce, (u32)cookie, (u32)(cookie >> 32), HELLO_JOIN, 0 };
 	struct care_msg cm;
-	int chan = call_driver(hello);
+	int chan = join_call(hello);
 	unsigned n = 0;
 
 	if (chan < 0)
@@ -223,7 +223,7 @@ int rt_join(int fd, struct sock_ref *ret)
 	if (!may_be_ours(fd))
 		return -ENOENT;
 	cookie = join_cookie(fd);
-	sk = drv.ar ? find(cookie) : NULL;
+	sk = drv.ar ? join_find(cookie) : NULL;
 	if (!drv.ar || (!sk && rt_abandon())) {
 		err = join_family(cookie, &r, fds);
 		if (err < 0)
@@ -233,12 +233,12 @@ int rt_join(int fd, struct sock_ref *ret)
 			close_all(fds + JOIN_WAKE, r.nfds - JOIN_WAKE);
 			return err;
 		}
-		sk = find(cookie);
+		sk = join_find(cookie);
 		if (sk && r.nfds > JOIN_UDP)
 			keep_udp(sk, fds[JOIN_UDP]);
 	}
 	if (!sk)
-		return -ENOENT;
+		return guest_join(fd, ret);
 	*ret = (struct sock_ref){ sk, atomic_load(&sk->gen) };
 	local_ref(sk);
 	return 0;

@@ -4,12 +4,12 @@
 
 #include "base.h"
 
-enum { HELLO_PAIR = 0, HELLO_AGAIN = 1, HELLO_JOIN = 2 };
+enum { HELLO_PAIR = 0, HELLO_AGAIN = 1, HELLO_JOIN = 2, HELLO_GUEST = 3 };
 
 struct hello {			/* what a connecting app end says first */
 	u64 nonce;
 	u32 index, gen;	/* of the sock; HELLO_JOIN: the cookie, low and high */
-	u32 again;		/* 1: takes the place of the pair before; 2: join.c */
+	u32 again;		/* one of these */
 	u32 unused;
 };
 
@@ -20,5 +20,10 @@ struct join_reply {
 	u32 row, index, gen;
 	u32 nfds;		/* JOIN_UDP may be missing */
 };
+
+struct sock;
+
+struct sock *join_find(u64 cookie);	/* in our arena */
+int join_call(u64 hello);		/* a channel to a driver, or -errno */
 
 #endif

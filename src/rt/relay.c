@@ -197,25 +197,17 @@ static void pass_timeouts(const struct sock *sk, int fd)
 	}
 }
 
-int sock_relay(struct sock_ref *r, int fd)
+int relay_start(struct sock *sk, int fd)
 {
-	struct sock *sk = r->sk;
-	int size = RELAY_SNDBUF, ret = sock_lock(r);
-	u32 kind;
+	u32 kind = atomic_load(&sk->kind);
+	int size = RELAY_SNDBUF, ret;
 
-	if (ret < 0)
-		return ret;
-	kind = atomic_load(&sk->kind);
-	if (kind == SK_RELAY || kind == SK_LISTENER || kind == SK_FRESH || sk->m.err) {
-		pthread_mutex_unlock(&sk->lock);
+	if (kind != SK_CONN || sk->m.err)
 		return 0;	/* the kernel's answers are right already */
-	}
 	if (sk->m.fin) {
 		ret = relay_afresh(sk);
 		if (ret >= 0)
 			pass_timeouts(sk, ret);
-		sock_unlock(sk, fd);
-		driver_wake();
 		return ret;
 	}
 	if (sk->m.pri)
@@ -235,7 +227,17 @@ int sock_relay(struct sock_ref *r, int fd)
 	pass_timeouts(sk, fd);
 	atomic_store(&sk->kind, SK_RELAY);
 	driver_attention(sk);
-	sock_unlock(sk, fd);
-	driver_wake();
 	return 0;
+}
+
+int sock_relay(struct sock_ref *r, int fd)
+{
+	int ret = sock_lock(r);
+
+	if (ret < 0)
+		return ret;
+	ret = relay_start(r->sk, fd);
+	sock_unlock(r->sk, fd);
+	driver_wake();
+	return ret;
 }

@@ -252,6 +252,7 @@ void life_meet_peer(struct sock *sk);	/* driver, lock held: the peer's id, if ne
 void relay_sync(struct sock *sk);	/* driver, lock held: pump */
 bool relay_hup(struct sock *sk);		/* lock held; true: it may close */
 void relay_stop(struct sock *sk);
+int relay_start(struct sock *sk, int fd);	/* lock held; as sock_relay() */
 void exit_if_asked(void);		/* driver */
 void exit_if_idle(void);
 bool rt_running(void);			/* this process has an event thread */
@@ -288,6 +289,11 @@ u64 join_cookie(int fd);		/* SO_COOKIE */
 /* Driver: somebody holds such a descriptor; 0: is of the family. */
 void join_answer(int chan, u64 cookie, u64 nonce);
 int join_relatives(void);	/* 0: the family has a driver, which is ours now */
+
+/* ---- guest.c: descriptors of a second family ------------------------------------------------ */
+
+void guest_answer(int chan, int fd);	/* driver: somebody shows one */
+int guest_join(int fd, struct sock_ref *ret);
 
 /* ---- follow.c: who wants to see a connection's events ------------------------------------------ */
 

@@ -631,7 +631,7 @@ int sock_close(struct sock_ref *r, int fd)
 			port_release(udp_fd(sk));
 		last = local_unref(sk);
 		linger = last ? linger_until(sk) : 0;
-		if (last && atomic_load(&sk->kind) == SK_FRESH)
+		if (last && (sk->guest || atomic_load(&sk->kind) == SK_FRESH))
 			fresh_closed(sk);
 		else
 			pthread_mutex_unlock(&sk->lock);

@@ -118,6 +118,7 @@ struct sock {
 	bool named;		/* bound by the program, not only by us */
 	u8 try_plain;		/* enum plain_try */
 	_Atomic u32 plain_done;	/* the driver's attempt at TCP has an answer */
+	bool guest;		/* stands in for another family's (guest.c) */
 	bool accepted;		/* a program has taken it from accept() */
 	bool connect_started;	/* EINPROGRESS was returned */
 	bool hung_up;		/* PEND_HUP was met; the driver has to act */

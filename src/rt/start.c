@@ -302,9 +302,8 @@ static int attach(void)
 
 	ret = domain_attach(&drv.dom, e->domain, &e->limits, e->has_limits);
 	if (ret < 0) {
-		fprintf(stderr, "librudp: domain \"%s\": %s: memory is accounted for this "
-			"process alone\n", e->domain, ret == -EPROTO ?
-			"in use by programs with another version of librudp" : strerror(-ret));
+		fprintf(stderr, "librudp: no shared memory for domain \"%s\" (%s): memory is "
+			"accounted for this process alone\n", e->domain, strerror(-ret));
 		rt_log(RUDP_LOG_ERROR, "domain-private", "domain=%s errno=%d", e->domain, -ret);
 		drv.dom = domain_private(&e->limits);
 		if (!drv.dom)

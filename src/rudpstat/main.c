@@ -219,7 +219,7 @@ static int change(const char *name, const struct args *a)
 		ret = domain_attach(&d, name, NULL, false);
 	}
 	if (ret < 0) {
-		fprintf(stderr, "rudpstat: domain %s: %s\n", name, snapshot_error(ret));
+		fprintf(stderr, "rudpstat: domain %s: %s\n", name, strerror(-ret));
 		return EXIT_FAIL;
 	}
 	ret = set_limits(d, a->sets, a->nsets);
@@ -291,7 +291,7 @@ static int show(struct args *a)
 	int err = snapshot_all(&s, &n, a->domain, failed), ret = 0;
 
 	if (err < 0) {
-		fprintf(stderr, "rudpstat: domain %s: %s\n", failed, snapshot_error(err));
+		fprintf(stderr, "rudpstat: domain %s: %s\n", failed, strerror(-err));
 		ret = EXIT_FAIL;
 	}
 	for (size_t i = 0; i < n; i++)

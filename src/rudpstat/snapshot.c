@@ -210,11 +210,6 @@ int snapshot_take(struct stat_domain *s, const char *name)
 	return 0;
 }
 
-const char *snapshot_error(int err)
-{
-	return err == -EPROTO ? "of another version of librudp" : strerror(-err);
-}
-
 void snapshot_free(struct stat_domain *s)
 {
 	free(s->procs);

@@ -80,9 +80,6 @@ void snapshot_free(struct stat_domain *s);
 int snapshot_all(struct stat_domain **ret, size_t *n, const char *name, char *failed);
 void snapshot_free_all(struct stat_domain *s, size_t n);
 
-/* What -errno of these means. */
-const char *snapshot_error(int err);
-
 extern const char *const counter_names[CNT_COUNT];
 extern const char *const counter_descs[CNT_COUNT];
 const char *state_name(unsigned state);	/* as ss(8) names them; "?": none */

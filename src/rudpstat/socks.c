@@ -198,7 +198,7 @@ static bool read_sock(int fd, u32 index, u32 gen, struct sock *sk)
 		if (!read_at(fd, sk, sizeof(*sk), at) ||
 		    !read_at(fd, &after, sizeof(after), at + offsetof(struct sock, gen)) ||
 		    sk->gen != gen || after != gen || sk->kind == SK_FREE ||
-		    sk->kind > SK_RELAY)
+		    sk->kind > SK_RELAY || sk->guest)
 			return false;
 		if (at_rest(&sk->conn.mem))
 			break;
@@ -257,7 +257,7 @@ void socks_take(struct stat_domain *s, const struct domain_arena *row)
 		return;
 	if (read_at(fd, &head, sizeof(head), 0) &&
 	    !memcmp(head.magic, ARENA_MAGIC, sizeof(ARENA_MAGIC)) &&
-	    head.version == layout_version() && head.slot_bytes == SOCK_SLOT &&
+	    head.version == ARENA_VERSION && head.slot_bytes == SOCK_SLOT &&
 	    head.slots_limit == ARENA_SLOTS) {
 		proc_comm(at.pid, at.comm);
 		take_slots(s, fd, min(head.slot_top, (u32)ARENA_SLOTS), &at);

@@ -318,7 +318,7 @@ static void look(struct view *v)
 
 	v->failed[0] = '\0';
 	if (err < 0)
-		snprintf(v->failed, sizeof(v->failed), "domain %s: %s", failed, snapshot_error(err));
+		snprintf(v->failed, sizeof(v->failed), "domain %s: %s", failed, strerror(-err));
 	rates_update(&v->rates, s, n);
 	for (size_t i = 0; i < n; i++)
 		filter_apply(v->filter, &s[i]);

@@ -11,6 +11,8 @@
  *				a second later, by TERM, SEGV, KILL
  *	ends fork PORT		as say; a child holds the connection, its parent
  *				ends at once, the child says 1000000 bytes more
+ *	ends wait PORT		as say; fails if wait() tells of a process that it
+ *				did not make
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char chunk[65536];
@@ -171,14 +174,50 @@ static int say(const char *how, const char *port)
 	return 0;
 }
 
+static volatile sig_atomic_t deaths;
+
+static void on_child(int sig)
+{
+	(void)sig;
+	deaths++;
+}
+
+/* A parent that waits for any child meets those that it made, also when the
+ * connection has lived for long, and the program is told of no other's end. */
+static int wait_for_any(const char *port)
+{
+	struct sockaddr_in sa = address(port);
+	struct sigaction act = { .sa_handler = on_child, .sa_flags = SA_RESTART };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), wrong = 0;
+
+	sigaction(SIGCHLD, &act, NULL);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		die("connect");
+	poll(NULL, 0, 500);
+	wrong += waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD;
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(0);
+		wrong += wait(NULL) != pid;
+	}
+	wrong += wait(NULL) != -1 || errno != ECHILD || deaths != 3;
+	say_all(fd);
+	report();
+	return wrong ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "hear"))
 		return hear(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "fork"))
 		return say("fork", argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "wait"))
+		return wait_for_any(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "say"))
 		return say(argv[2], argv[3]);
-	fprintf(stderr, "usage: ends hear PORT | say HOW PORT | fork PORT\n");
+	fprintf(stderr, "usage: ends hear PORT | say HOW PORT | fork PORT | wait PORT\n");
 	return 2;
 }

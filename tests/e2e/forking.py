@@ -3,6 +3,8 @@
 forking.py threading|forking PORT        socketserver: an answer and its server's pid
 forking.py prefork PORT WORKERS          all of them accept on one listener
 forking.py passing PORT WORKERS          one accepts and passes connections by SCM_RIGHTS
+forking.py strangers PORT WORKERS        as passing, to programs with sockets of their own
+forking.py borrowed PORT WORKERS         these get the listener
 forking.py manager PORT                  multiprocessing: objects that live elsewhere
 forking.py ask HOST PORT COUNT LEAST     asks COUNT times, 8 at once; LEAST pids must answer
 forking.py managed HOST PORT             several processes share a manager's objects
@@ -16,6 +18,7 @@ import os
 import signal
 import socket
 import socketserver
+import subprocess
 import sys
 
 BLOB = hashlib.sha256(b"seed").digest() * 8192  # 256 KiB
@@ -131,6 +134,64 @@ def passing(port, workers):
         turn = (turn + 1) % workers
 
 
+def stranger(channel):
+    """A program with a connection of its own: what it is passed is another's."""
+    channel = socket.socket(fileno=int(channel))
+    with socket.create_server(("127.0.0.1", 0)) as own, \
+            socket.create_connection(own.getsockname()) as near:
+        far = own.accept()[0]
+        channel.send(b"r")
+        while True:
+            what, fds, _, _ = socket.recv_fds(channel, 1, 1)
+            if not what:
+                return 0
+            given = socket.socket(fileno=fds[0])
+            assert given.family == socket.AF_INET, given
+            if what == b"l":
+                return accept_for_ever(given)
+            assert given.getpeername()[0] == "127.0.0.1"
+            serve(given)
+            near.sendall(b"still")
+            assert receive(far, 5) == b"still"
+
+
+def start_stranger():
+    mine, other = socket.socketpair()
+    program = subprocess.Popen([sys.executable, "-B", __file__, "stranger", str(other.fileno())],
+                               pass_fds=[other.fileno()])
+    other.close()
+    assert mine.recv(1) == b"r"
+    return mine, program
+
+
+def strangers(port, workers):
+    lsock = listener(port)
+    started = [start_stranger() for _ in range(workers)]
+    print("started", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    turn = 0
+    while True:
+        conn, _ = lsock.accept()
+        socket.send_fds(started[turn][0], [b"c"], [conn.fileno()])
+        conn.close()
+        turn = (turn + 1) % workers
+
+
+def borrowed(port, workers):
+    lsock = listener(port)
+    started = [start_stranger() for _ in range(workers)]
+    for channel, _ in started:
+        socket.send_fds(channel, [b"l"], [lsock.fileno()])
+    print("started", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        signal.pause()
+    finally:
+        for _, program in started:
+            program.kill()
+            program.wait()
+
+
 class Manager(multiprocessing.managers.SyncManager):
     pass
 
@@ -194,8 +255,12 @@ def main():
     multiprocessing.set_start_method("fork")
     if what in ("threading", "forking"):
         return of_library(what, int(args[0]))
-    if what in ("prefork", "passing"):
-        return {"prefork": prefork, "passing": passing}[what](int(args[0]), int(args[1]))
+    makers = {"prefork": prefork, "passing": passing, "strangers": strangers,
+              "borrowed": borrowed}
+    if what in makers:
+        return makers[what](int(args[0]), int(args[1]))
+    if what == "stranger":
+        return stranger(args[0])
     if what == "manager":
         return manager(int(args[0]))
     if what == "ask":

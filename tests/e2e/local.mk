@@ -36,7 +36,7 @@ check_PROGRAMS += %D%/deaths %D%/ends
 %C%_deaths_SOURCES = %D%/deaths.c
 %C%_ends_SOURCES = %D%/ends.c
 
-EXTRA_DIST += %D%/cluster.js %D%/forking.py
+EXTRA_DIST += %D%/cluster.js %D%/forking.py %D%/owners.py
 
 # What processes do: they fork, execute, end.
 proc_scripts = \
@@ -47,6 +47,7 @@ proc_scripts = \
 	%D%/run_inetd.sh \
 	%D%/run_haproxy.sh \
 	%D%/run_nginx_daemon.sh \
+	%D%/run_owners.sh \
 	%D%/run_postgres.sh \
 	%D%/run_prefork.sh \
 	%D%/run_sshd.sh

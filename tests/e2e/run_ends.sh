@@ -35,6 +35,35 @@ one()
 	equal "$(heard "$n")" "$sent end"
 }
 
+# On a terminal: nobody has it open any more when the program has ended.
+on_terminal()
+{
+	python3 - "$@" <<-END
+	import os, pty, signal, sys
+	signal.alarm(10)
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execvp(sys.argv[1], sys.argv[1:])
+	said = b""
+	try:
+	    while True:
+	        said += os.read(fd, 1000)
+	except OSError:			# EIO: the last one has closed it
+	    os.waitpid(pid, 0)
+	print(said.split()[-1].decode())
+	END
+}
+
+let_go()
+{
+	local sent
+
+	set_in_mode
+	sent=$(on_terminal "${in_mode[@]}" "$ends" say "$2" "$port") || return
+	echo >&9
+	equal "$(heard "$1")" "$sent end"
+}
+
 tests()
 {
 	local how n=0
@@ -53,6 +82,11 @@ tests()
 		check "ends by $how" one $((n += 1)) say "$how"
 	done
 	check "its child goes on" one $((n += 1)) fork
+	check "wait() tells of its own children alone" one $((n += 1)) wait
+	if command -v python3 >/dev/null; then
+		check "the terminal is let go of by exit" let_go $((n += 1)) exit
+		check "the terminal is let go of by KILL" let_go $((n += 1)) KILL
+	fi
 	exec 9>&-
 }
 

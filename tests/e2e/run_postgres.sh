@@ -35,9 +35,10 @@ start()
 
 postmaster() { head -1 "$tmp/pg/data/postmaster.pid"; }
 
+# LONG: 50 MB each way.
 copy_in_and_out()
 {
-	awk 'BEGIN { for (i = 0; i < 400000; i++) printf "%d\tthis is row number %d of them\n", i, i }' >rows
+	awk -v rows=${LONG:+1300000} 'BEGIN { for (i = 0; i < (rows ? rows : 400000); i++) printf "%d\tthis is row number %d of them\n", i, i }' >rows
 	sql -c 'drop table if exists t; create table t (i int, s text)' || return
 	sql -c '\copy t from stdin' <rows || return
 	sql -c '\copy (select * from t order by i) to stdout' >rows.back || return
@@ -88,12 +89,41 @@ bench()
 	grep 'number of failed transactions: 0' bench.out
 }
 
+# A standby is copied from the server and follows it, while it works.
+replicated()
+{
+	local first=$port second p ret i
+
+	second=$("$e2e_bin/probe" port)
+	rm -rf pg/standby
+	as_pg pg_basebackup -h 127.0.0.1 -p "$port" -D "$tmp/pg/standby" -R -X stream \
+		--checkpoint=fast --no-sync || return
+	server standby runuser -u postgres -- env PATH="$PATH" postgres -D "$tmp/pg/standby" \
+		-p "$second" -k "$tmp/pg" -c fsync=off
+	p=$(sql -c "create table streamed as select generate_series(1, 100000) as i;
+		select pg_current_wal_lsn()")
+	bench -c 4 -t 20 || return
+	for ((i = 0; i < 500; i++)); do
+		port=$second sql -c "select pg_last_wal_replay_lsn() >= '$p'" 2>/dev/null |
+			grep -q t && break
+		sleep 0.02
+	done
+	equal "$(port=$second sql -c 'select count(*), sum(i) from streamed')" "100000|5000050000" &&
+		equal "$(sql -c 'select state from pg_stat_replication')" streaming
+	ret=$?
+	kill -INT "$(head -1 pg/standby/postmaster.pid)"
+	wait "$pid"
+	pids=${pids/ $pid/}
+	return $ret
+}
+
 tests()
 {
 	new_port
 	rm -rf pg
 	make_cluster || { fail "initdb"; return; }
 	start || return
+	first_pid=$pid
 	wire_mark
 	check "select" equal "$(sql -c 'select 6 * 7')" 42
 	check "COPY in and out" copy_in_and_out
@@ -102,10 +132,11 @@ tests()
 	check "pgbench: 20 clients" bench
 	check "pgbench: a connection for each transaction" bench -C -t 10
 	check "a running query is cancelled" cancel
+	[ -z "${LONG-}" ] || check "a standby follows" replicated
 	check "a backend is killed" crash
 	kill -INT "$(postmaster)"
-	wait "$pid"
-	pids=${pids/ $pid/}
+	wait "$first_pid"
+	pids=${pids/ $first_pid/}
 	check "and started again on its port" start
 }
 

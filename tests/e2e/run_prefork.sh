@@ -14,6 +14,7 @@ forking_server()
 	new_port
 	server "$1" "$python" -u "$e2e_src/forking.py" "$1" "$port" ${2-}
 	ready_log listening
+	case $1 in strangers|borrowed) ready_log started ;; esac
 }
 
 # of NAME COUNT LEAST [WORKERS]
@@ -70,6 +71,8 @@ tests()
 	of forking 20 20
 	of prefork 30 2 4
 	of passing 20 4 4
+	of strangers 20 3 3
+	of borrowed 20 2 3
 	managed
 	cluster rr "connections are passed"
 }

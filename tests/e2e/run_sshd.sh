@@ -62,6 +62,56 @@ forwarded()
 	equal "$(cat fwd.out)" through
 }
 
+# The far end listens, and the near one connects.
+forwarded_back()
+{
+	local far=$port near p ret
+
+	near=$("$e2e_bin/probe" port)
+	client ssh -p "$port" -N -o ExitOnForwardFailure=yes -R "$near:127.0.0.1:$far" \
+		root@127.0.0.1 &
+	p=$!
+	port=$near ready || return
+	port=$near both_ways
+	ret=$?
+	kill "$p"
+	wait "$p" 2>/dev/null
+	return $ret
+}
+
+by_proxy()
+{
+	local far=$port near p
+
+	command -v curl >/dev/null || return 0
+	near=$("$e2e_bin/probe" port)
+	client ssh -p "$port" -N -D "$near" root@127.0.0.1 &
+	p=$!
+	port=$near ready || return
+	run curl -s -m 10 --socks5 "127.0.0.1:$near" "telnet://127.0.0.1:$far" </dev/null |
+		head -c 8 >proxy.out
+	kill "$p"
+	wait "$p" 2>/dev/null
+	equal "$(cat proxy.out)" SSH-2.0-
+}
+
+# As inetd starts it: on standard input and output.
+by_inetd()
+{
+	local first=$port ret
+
+	command -v socat >/dev/null || return 0
+	port=$("$e2e_bin/probe" port)
+	server inetd socat "TCP4-LISTEN:$port,bind=127.0.0.1,fork,reuseaddr" \
+		"EXEC:$(command -v sshd) -i -e -f $tmp/sshd_config,nofork"
+	ready && both_ways && equal "$(remote 'echo $SSH_CONNECTION' | awk '{ print $1, $3, $4 }')" \
+		"127.0.0.1 127.0.0.1 $port"
+	ret=$?
+	stop "$pid"
+	port=$first
+	return $ret
+}
+
 status() { remote 'exit 7'; equal $? 7; }
 
 tests()
@@ -82,6 +132,9 @@ tests()
 	check "sftp" sftp_back
 	check "rsync" with_rsync
 	check "a forwarded port" forwarded
+	check "one forwarded back, 5 MB both ways" forwarded_back
+	check "a proxy" by_proxy
+	check "sshd -i" by_inetd
 	rm -f /run/sshd/librudp-test-keys
 }
 
