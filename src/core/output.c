@@ -415,6 +415,7 @@ int conn_output(struct conn *c, struct tx_batch *b, unsigned max_bytes, usec_t n
 	b->probe = 0;
 	b->acks = false;
 	c->below_full = false;
+	timer_clear(c, T_PACE);		/* set again if it is still too early */
 	if (c->rst_pending)
 		return build_rst(c, b, now);
 	if (c->state == CONN_CLOSED || c->state == CONN_LISTEN)

@@ -256,6 +256,22 @@ START_TEST(t44_fast_flows_have_a_longer_queue)
 }
 END_TEST
 
+START_TEST(a_queue_that_has_drained_needs_no_look)
+{
+	conn_below(&B.c, 0);
+	put_segments(1);
+	B.c.max_window = 1 << 20;
+	B.c.cwnd = 1000;		/* 1 MB in 20 ms: 58,593 bytes a 1/1024 s */
+	B.c.ssthresh = 1000;
+	put(100000);
+	ck_assert(B.c.below_full && B.c.timer[T_PACE] != USEC_NEVER);
+	ck_assert(conn_below(&B.c, 0));
+	flush_out();
+	ck_assert(!snd_has_unsent(&B.c) && !B.c.below_full);
+	ck_assert_uint_eq(B.c.timer[T_PACE], USEC_NEVER);
+}
+END_TEST
+
 START_TEST(who_is_not_told_has_no_bound)
 {
 	ck_assert_int_eq(put(2000000), 2000000);
@@ -279,6 +295,7 @@ static void add(TCase *t)
 	tcase_add_test(t, t44_one_segment_always_goes);
 	tcase_add_test(t, t44_repair_may_have_twice_as_much);
 	tcase_add_test(t, t44_fast_flows_have_a_longer_queue);
+	tcase_add_test(t, a_queue_that_has_drained_needs_no_look);
 	tcase_add_test(t, who_is_not_told_has_no_bound);
 }
 
