@@ -2,13 +2,16 @@
  * of its watchers wants edges. */
 #include "preload/epoll_move.h"
 #include "preload/wrap.h"
+#include "rt/watch.h"
 
 int epoll_create(int size)
 {
 	int fd = LIBC(epoll_create)(size);
 
-	if (!rt_bypass)
+	if (!rt_bypass) {
 		fd_forget(fd);
+		watch_new_set(fd);
+	}
 	return fd;
 }
 
@@ -16,37 +19,69 @@ int epoll_create1(int flags)
 {
 	int fd = LIBC(epoll_create1)(flags);
 
-	if (!rt_bypass)
+	if (!rt_bypass) {
 		fd_forget(fd);
+		watch_new_set(fd);
+	}
 	return fd;
 }
 
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	FD_USE(u);
+	bool ours = fd_get(fd, &u);
+	int ret;
 
-	if (op != EPOLL_CTL_DEL && ev && fd_get(fd, &u)) {
+	if (ours && op != EPOLL_CTL_DEL && ev) {
 		if (ev->events & EPOLLET)
 			sock_edge_triggered(&u.ref);
 		if (ev->events & EPOLLPRI)
 			sock_watch_urgent(&u.ref);
 		atomic_store_explicit(&epoll_move_used, true, memory_order_relaxed);
 	}
-	return LIBC(epoll_ctl)(epfd, op, fd, ev);
+	ret = LIBC(epoll_ctl)(epfd, op, fd, ev);
+	if (ret == 0 && ours)
+		watch_ctl(&u.ref, epfd, op, ev);
+	else if (ret == 0 && op == EPOLL_CTL_ADD && !rt_bypass)
+		watch_nested(fd);
+	return ret;
 }
+
+static int real_wait(int epfd, struct epoll_event *ev, int max, int timeout,
+		     const sigset_t *mask)
+{
+	return LIBC(epoll_pwait)(epfd, ev, max, timeout, mask);
+}
+
+static bool needs_us(int epfd)
+{
+	if (rt_bypass)
+		return false;
+	if (watch_knows(epfd))
+		return true;
+	watch_flush();
+	return false;
+}
+
 
 int epoll_wait(int epfd, struct epoll_event *ev, int max, int timeout)
 {
+	if (needs_us(epfd))
+		return watch_wait(epfd, ev, max, timeout, NULL, real_wait);
 	return LIBC(epoll_wait)(epfd, ev, max, timeout);
 }
 
 int epoll_pwait(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask)
 {
+	if (needs_us(epfd))
+		return watch_wait(epfd, ev, max, timeout, mask, real_wait);
 	return LIBC(epoll_pwait)(epfd, ev, max, timeout, mask);
 }
 
 int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
+	if (needs_us(epfd))
+		watch_nested(epfd);	/* finer than what we wait for: the kernel alone */
 	return LIBC(epoll_pwait2)(epfd, ev, max, timeout, mask);
 }

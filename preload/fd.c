@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include "preload/wrap.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
 int fd_close_number(int fd)
 {
@@ -96,6 +97,7 @@ int dup(int fd)
 	if (rt_bypass || !fd_active())
 		return LIBC(dup)(fd);
 	if (!fd_get(fd, &u)) {
+		watch_nested(fd);
 		ret = LIBC(dup)(fd);
 		fd_forget(ret);
 		return ret;
@@ -139,8 +141,11 @@ int dup3(int fd, int to, int flags)
 			return (int)result(ret);
 	}
 	make_way(fd, to);
-	if (!fd_get(fd, &u))
+	if (!fd_get(fd, &u)) {
+		watch_nested(fd);
+		watch_forget_set(to);
 		return LIBC(dup3)(fd, to, flags);
+	}
 	ret = LIBC(dup3)(fd, to, flags);
 	if (ret >= 0)
 		enter_dup(ret, &u);
@@ -191,8 +196,10 @@ int fcntl64(int fd, int cmd, ...)
 	if (fd_is_closing(fd))
 		return (int)result(-EBADF);
 	ret = LIBC(fcntl64)(fd, cmd, arg);
-	if ((cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) && !rt_bypass)
+	if ((cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) && !rt_bypass) {
+		watch_nested(fd);
 		fd_forget(ret);
+	}
 	return ret;
 }
 

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include "preload/wrap.h"
+#include "rt/watch.h"
 #include "rt/sys.h"
 
 /* The pieces before the first that is nowhere; -EFAULT: there are none. */
@@ -141,8 +142,10 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	FD_USE(u);
 
-	if (!fd_get_stream(fd, &u))
+	if (!fd_get_stream(fd, &u)) {
+		watch_flush();		/* it may carry a descriptor of ours */
 		return LIBC(sendmsg)(fd, msg, flags);
+	}
 	if (bad_pointer(msg))
 		return result(-EFAULT);
 	if (msg->msg_iovlen > IOV_MAX)
@@ -158,8 +161,10 @@ int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	unsigned int i;
 	FD_USE(u);
 
-	if (!fd_get_stream(fd, &u))
+	if (!fd_get_stream(fd, &u)) {
+		watch_flush();
 		return LIBC(sendmmsg)(fd, vec, n, flags);
+	}
 	if (n && bad_pointer(vec))
 		return (int)result(-EFAULT);
 	for (i = 0; i < n && i < IOV_MAX; i++) {

@@ -7,6 +7,7 @@
 #include "preload/epoll_move.h"
 #include "preload/wrap.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
 /* ---- which process is this? ------------------------------------------------ */
 
@@ -19,7 +20,16 @@ static void child_of_fork(void)
 	if (rt_bypass)		/* a caretaker: the program's numbers are not its own */
 		return;
 	atomic_store(&identity->pid, getpid());
+	watch_forked();
 	fd_after_fork();
+}
+
+static void before_fork(void)
+{
+	if (rt_bypass)
+		return;
+	watch_flush();
+	rt_forked();
 }
 
 void proc_init(void)
@@ -32,7 +42,7 @@ void proc_init(void)
 	madvise(p, page, MADV_WIPEONFORK);
 	identity = p;
 	atomic_store(&identity->pid, getpid());
-	pthread_atfork(rt_forked, NULL, child_of_fork);
+	pthread_atfork(before_fork, NULL, child_of_fork);
 }
 
 bool proc_is_vfork_child(void)
@@ -94,6 +104,7 @@ int proc_hand_over(int fd)
 /* 0, 1 and 2 are what a new image uses without asking what they are. */
 static void hand_over_stdio(void)
 {
+	watch_flush();
 	for (int fd = 0; fd <= 2; fd++)
 		proc_hand_over(fd);
 }

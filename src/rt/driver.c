@@ -163,13 +163,16 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
+	static u32 sleep;
+
 	(void)w, (void)revents;
+	sleep += 2;
 	do {
 		atomic_store(&drv.shm->sleeping, 0);
 		run_attention();
 		atomic_store(&drv.shm->next_wake,
 			     ev_is_active(&drv.tick) ? rt_now() + TICK_US : USEC_NEVER);
-		atomic_store(&drv.shm->sleeping, 1);
+		atomic_store(&drv.shm->sleeping, sleep | 1);
 	} while (atomic_load(&drv.shm->attn_head));
 	care_told();
 	exit_if_asked();

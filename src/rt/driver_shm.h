@@ -13,7 +13,7 @@ enum { DRIVER_RXBUFS = 64 };
 struct driver_shm {
 	struct slot_head head;
 	_Atomic u32 attn_head;		/* socks that want the driver, index + 1 */
-	_Atomic u32 sleeping;		/* it sleeps: a wake-up costs a call */
+	_Atomic u32 sleeping;		/* number of its sleep; 0: awake, or woken */
 	_Atomic u64 next_wake;		/* when it wakes by itself */
 	_Atomic u32 died;		/* times that a lock's holder was dead */
 	_Atomic u32 forked;		/* the family has had children */

@@ -27,10 +27,8 @@ static void leave(void)
 	for (unsigned i = 0; i < DRIVER_RXBUFS; i++) {
 		struct rxbuf *rb = &drv.shm->rx[i];
 
-		if (atomic_load(&rb->busy) || !rb->unit)
-			continue;
-		mem_free(arena_pool(drv.ar), rb->unit, RUN_UNITS_MAX, MEM_RCV);
-		rb->unit = MEM_NONE;
+		if (!atomic_load(&rb->busy))
+			rx_give_back(rb);
 	}
 	pthread_mutex_unlock(&drv.shm->pool_lock);
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, 0);

@@ -14,5 +14,6 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/critical.c %reldir%/critical.h \
 	%reldir%/sockopt.c %reldir%/sockopt.h \
 	%reldir%/sockopt_ip.c %reldir%/sockopt_socket.c \
-	%reldir%/sockopt_tcp.c %reldir%/sys.h %reldir%/tw.c %reldir%/urgent.c %reldir%/udp.c
+	%reldir%/sockopt_tcp.c %reldir%/sys.h %reldir%/tw.c %reldir%/urgent.c %reldir%/udp.c \
+	%reldir%/watch.c %reldir%/watch.h
 %canon_reldir%_librt_la_LIBADD = $(EV_LIBS)

@@ -216,7 +216,8 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	if (kind == SK_RELAY || (kind == SK_CONN && (rt_bypass || !show_first(sk))))
 		udp_flush(sk, now);
 	wake = sleepers(sk);
-	atomic_store(&sk->ready, conn_ready(&sk->conn));	/* before HUP is shown: ready.h */
+	/* before HUP is shown: ready.h */
+	atomic_store(&sk->ready, conn_ready(&sk->conn) | mirror_shown(sk));
 	if (rt_bypass) {
 		life_meet_peer(sk);
 		mirror_sync(sk);
@@ -224,6 +225,7 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 		ask = mirror_sync_app(sk, fd);
 	}
 	ask |= plain;
+	atomic_store(&sk->ready, conn_ready(&sk->conn) | mirror_shown(sk));
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
 			life_arm(sk);
@@ -258,7 +260,7 @@ static bool wake_up(struct sock *sk, unsigned wake)
 	bool found = true;
 
 	if (wake & WAKE_DRIVER)
-		driver_wake();
+		driver_rouse();
 	if (wake & WAKE_READER) {
 		atomic_fetch_add(&sk->rseq, 1);
 		found = sys_futex_wake(&sk->rseq, INT32_MAX) > 0;

@@ -16,6 +16,7 @@
 #include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
 enum { TOKENS_MAX = 64, TOKENS_TRIM = 16 };
 enum { STRANGERS_MAX = 64 };	/* of other users, connected, and silent: */
@@ -328,6 +329,13 @@ void mirror_drain(struct sock *sk, int fd, u32 keep)
 		sk->m.tokens -= (u32)n;
 }
 
+u32 mirror_shown(const struct sock *sk)
+{
+	const struct mirror *m = &sk->m;
+
+	return m->tokens || m->fin || m->hup || m->err ? SOCK_READY_SHOWN : 0;
+}
+
 static bool edge_due(const struct sock *sk)
 {
 	return atomic_load(&sk->et) && sk->m.edge != sk->conn.rx_edge &&
@@ -364,7 +372,7 @@ bool mirror_sync_app(struct sock *sk, int fd)
 	if (m->plugged && ready & READY_OUT)
 		return true;
 	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
-	    (!m->tokens || edge_due(sk)))
+	    (!m->tokens || edge_due(sk)) && !watch_covers(sk))
 		return true;
 	if (mirror_urgent_due(sk, ready))
 		return true;
@@ -463,6 +471,10 @@ void mirror_sync(struct sock *sk)
 		relay_sync(sk);
 	if (sk->owner_fd < 0 || m->err || atomic_load(&sk->kind) != SK_CONN)
 		return;
+	/* Said before it is so: a thread that reports by itself (watch.h) must not
+	 * find both, the event of the mirror and none here. */
+	if (ready & (READY_IN | READY_RDHUP | READY_HUP | READY_ERR))
+		atomic_fetch_or(&sk->ready, SOCK_READY_SHOWN);
 	/* The plug goes with the owner end, so that all is shown at once. */
 	if (m->plugged && ready & READY_OUT && !fails(sk, ready))
 		mirror_unplug(sk);

@@ -1,20 +1,26 @@
 /* pump.c - the wait for packets, in the program's thread or in ours. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include "rt/pump.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
-enum { PUMP_EVENTS = 64, QUIET_CHECKS = 5, LATE_CHECKS = 2 };
+enum { PUMP_EVENTS = 64, QUIET_CHECKS = 5, LATE_CHECKS = 2, ASIDES = 128, ASIDE_BYTES = 1536 };
 
 #define CHECK_S		0.002
 #define KICK		UINT64_MAX
 
+/* What is short is copied: a burst of openings must not hold a receive buffer
+ * each, of which a domain under pressure grants one. */
 struct aside {
-	struct rxbuf *rb;
+	struct rxbuf *rb;		/* NULL: it is in pkt */
 	u32 port;
+	u32 len, step;
 	struct rx_meta meta;
+	u8 pkt[ASIDE_BYTES];
 };
 
 static struct {
@@ -23,7 +29,7 @@ static struct {
 	_Atomic u32 seat;
 	_Atomic u32 rounds;		/* times that a program's thread received */
 	_Atomic u32 threads;		/* of the program, that used socks */
-	struct aside aside[DRIVER_RXBUFS];
+	struct aside aside[ASIDES];
 	unsigned naside;		/* rx_lock */
 
 	/* the event thread's */
@@ -114,6 +120,7 @@ void pump_no_more(void)
 {
 	if (pump.direct)
 		atomic_store(pump.direct, 0);
+	watch_flush();
 }
 
 void pump_note_thread(void)
@@ -148,29 +155,47 @@ void pump_port_del(int fd)
 
 void pump_put_aside(struct rxbuf *rb, u32 port, const struct rx_meta *m)
 {
+	struct aside *a = &pump.aside[pump.naside];
+
 	if (pump.naside == ARRAY_SIZE(pump.aside)) {
 		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
 		return;
 	}
-	atomic_store(&rb->parked, 0);
-	atomic_store(&rb->busy, 1);
-	pump.aside[pump.naside++] = (struct aside){ rb, port, *m };
-	driver_wake();
+	if (!pump.naside++)
+		driver_wake();
+	a->port = port;
+	a->meta = *m;
+	if (rb->len <= ASIDE_BYTES) {
+		a->rb = NULL;
+		a->len = rb->len;
+		a->step = rb->gso ? rb->gso : rb->len;
+		memcpy(a->pkt, arena_unit_addr(drv.ar, rb->unit), rb->len);
+	} else {
+		a->rb = rb;
+		atomic_store(&rb->parked, 0);
+		atomic_store(&rb->busy, 1);
+	}
+}
+
+static void run_aside(struct aside *a)
+{
+	struct port_watch *pw = a->port < drv.ntables ? drv.ports[a->port] : NULL;
+
+	if (a->rb)
+		rx_release(a->rb);
+	if (pw && a->rb)
+		rx_buffer(pw, rt_sock(a->port), a->rb, &a->meta);
+	else if (pw)
+		rx_one_by_one(rt_sock(a->port), a->pkt, a->len, a->step, &a->meta);
 }
 
 void pump_run_aside(void)
 {
 	pump_lock();
-	for (unsigned i = 0; i < pump.naside; i++) {
-		struct aside *a = &pump.aside[i];
-		struct port_watch *pw = a->port < drv.ntables ? drv.ports[a->port] : NULL;
-
-		rx_release(a->rb);
-		if (!i)
-			rx_batch_begin(drv.now);
-		if (pw)
-			rx_buffer(pw, rt_sock(a->port), a->rb, &a->meta);
-	}
+	if (pump.naside)
+		rx_batch_begin(drv.now);
+	for (unsigned i = 0; i < pump.naside; i++)
+		run_aside(&pump.aside[i]);
 	if (pump.naside)
 		rx_batch_end();
 	pump.naside = 0;
@@ -198,11 +223,16 @@ static bool run_ports(const struct epoll_event *ev, int n)
 	return all;
 }
 
+bool pump_allowed(void)
+{
+	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed);
+}
+
 bool pump_take(void)
 {
 	u32 free_seat = 0;
 
-	return pump.direct && atomic_load_explicit(pump.direct, memory_order_relaxed) &&
+	return pump_allowed() &&
 	       (atomic_compare_exchange_strong(&pump.seat, &free_seat, 1) || free_seat == 1);
 }
 
@@ -244,6 +274,20 @@ static void run_mine(const struct epoll_event *ev, int n)
 		pump_no_more();
 }
 
+void pump_now(void)
+{
+	struct epoll_event ev[PUMP_EVENTS];
+	int n = epoll_wait_on(drv.wait_app, ev, PUMP_EVENTS, 0);
+
+	if (n > 0)
+		run_mine(ev, n);
+}
+
+void pump_leave(void)
+{
+	atomic_store(&pump.seat, 0);
+}
+
 int pump_wait(usec_t until)
 {
 	struct epoll_event ev[PUMP_EVENTS];
@@ -251,7 +295,7 @@ int pump_wait(usec_t until)
 
 	if (n > 0)
 		run_mine(ev, n);
-	atomic_store(&pump.seat, 0);
+	pump_leave();
 	return n > 0 ? 0 : n < 0 ? n : -EAGAIN;
 }
 

@@ -52,6 +52,10 @@ bool pump_take(void);
 /* Waits for packets, runs them, leaves the seat: 0; -EINTR; -EAGAIN: it is
  * later than `until`. No lock held. */
 int pump_wait(usec_t until);
+/* The same in two steps, for a wait that somebody else does on wait_epfd. */
+void pump_now(void);			/* runs what is there */
+void pump_leave(void);
+bool pump_allowed(void);
 void pump_kick(void);			/* ends its wait */
 
 #endif

@@ -34,12 +34,21 @@ struct port_watch {		/* of a sock that owns a port; under rx_lock (pump.h) */
 	u32 senders, senders_now;	/* connections that sent in the last, this tick */
 };
 
+enum watched { WATCH_NONE, WATCH_ONE, WATCH_MANY };
+
 /* This process's own view of a sock, by index: descriptor numbers differ from
  * process to process. Forked children have a copy. */
 struct local {
 	_Atomic u32 refs;	/* descriptors of it in this process */
 	_Atomic u32 port_users;	/* of its port: socks with refs, itself included */
 	_Atomic s32 udp_fd;	/* number + 1 of its UDP socket here; 0: none */
+
+	/* Its registration in an epoll set; under watch.c's lock. */
+	u8 watched;		/* enum watched */
+	bool listed;
+	u32 watch_gen, watch_events;
+	int watch_epfd;
+	u64 watch_data;
 };
 
 struct sock_timer {
@@ -96,6 +105,7 @@ int rt_attach(void);			/* domain and arena; once; 0 or -errno */
 int rt_start(void);			/* the event thread; once */
 struct sock *rt_sock(u32 index);	/* NULL: no such slot */
 void driver_wake(void);			/* any thread */
+void driver_rouse(void);		/* unless it is awake, or somebody just did */
 bool driver_attention(struct sock *sk);	/* lock held: on the list; true: wake it after unlock */
 void *driver_thread(void *arg);
 void driver_tx_wait(struct sock *sk);	/* driver: go on when the port takes more */
@@ -173,9 +183,15 @@ void rx_batch_begin(usec_t now);
 void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	       const struct rx_meta *m);
 void rx_batch_end(void);
+/* Datagrams of `step` bytes, each for whom it is. Driver, rx_lock held. */
+void rx_one_by_one(struct sock *port_sk, const u8 *pkt, u32 total, u32 step,
+		   const struct rx_meta *m);
 /* Runs one buffer's datagrams into sk. Lock held. */
 void rx_run(struct sock *sk, struct rxbuf *rb, usec_t now);
-void rx_release(struct rxbuf *rb);	/* the buffer's pages back to the pool */
+/* A parked buffer has been run. Its pages stay with it, unless the pool holds
+ * more than it may while nothing is parked. */
+void rx_release(struct rxbuf *rb);
+void rx_give_back(struct rxbuf *rb);	/* pool's lock held */
 void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
 	     const union sock_addr *to);
 void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m);
@@ -198,6 +214,7 @@ void mirror_plug(struct sock *sk, int fd);
 void mirror_drain(struct sock *sk, int fd, u32 keep);
 void mirror_unplug(struct sock *sk);	/* driver */
 void mirror_sync(struct sock *sk);		/* driver, lock held */
+u32 mirror_shown(const struct sock *sk);	/* SOCK_READY_SHOWN: as readable */
 bool mirror_sync_app(struct sock *sk, int fd);	/* other holders; true: the driver is needed */
 void mirror_drop(struct sock *sk);		/* driver: close our ends */
 

@@ -18,8 +18,19 @@ static usec_t rx_now;		/* rx_lock */
 
 enum { PARKED_MANY = DRIVER_RXBUFS / 8, PARKED_MAX = DRIVER_RXBUFS * 3 / 4 };
 
+void rx_give_back(struct rxbuf *rb)
+{
+	if (rb->unit)
+		mem_free(arena_pool(drv.ar), rb->unit, RUN_UNITS_MAX, MEM_RCV);
+	rb->unit = MEM_NONE;
+}
+
 void rx_release(struct rxbuf *rb)
 {
+	pool_lock();
+	if (arena_pool(drv.ar)->pages > arena_pool_target(drv.ar))
+		rx_give_back(rb);
+	pthread_mutex_unlock(&drv.shm->pool_lock);
 	atomic_store(&rb->busy, 0);
 }
 
@@ -32,8 +43,8 @@ static void pages_taken(struct rxbuf *rb, unsigned npages)
 	rb->unit = MEM_NONE;
 }
 
-static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, bool whole,
-		    usec_t now)
+/* rb: the buffer that holds nothing but this packet, or NULL. */
+static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, usec_t now)
 {
 	struct conn *c = &sk->conn;
 	struct rx_pkt p = { .page = 0 };
@@ -49,7 +60,7 @@ static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, b
 	}
 	p.payload = pkt + p.h.len;
 	p.len = len - p.h.len;
-	if (whole && p.len >= PAGE_BYTES / 4 * 3) {
+	if (rb && p.len >= PAGE_BYTES / 4 * 3) {
 		p.page = rb->unit / PAGE_UNITS;
 		p.npages = DIV_ROUND_UP(len, PAGE_BYTES);
 		pool = true;
@@ -72,7 +83,7 @@ void rx_run(struct sock *sk, struct rxbuf *rb, usec_t now)
 	if (kind != SK_CONN && kind != SK_RELAY)
 		return;
 	for (u32 off = 0; off < rb->len; off += step)
-		run_one(sk, rb, pkt + off, min(step, rb->len - off), !rb->gso, now);
+		run_one(sk, rb->gso ? NULL : rb, pkt + off, min(step, rb->len - off), now);
 }
 
 /* ---- the batch ------------------------------------------------------------------- */
@@ -226,13 +237,11 @@ static bool one_flow(const u8 *pkt, const struct rxbuf *rb, u64 id)
 	return true;
 }
 
-static void one_by_one(struct sock *port_sk, const u8 *pkt, struct rxbuf *rb,
-		       const struct rx_meta *m)
+void rx_one_by_one(struct sock *port_sk, const u8 *pkt, u32 total, u32 step,
+		   const struct rx_meta *m)
 {
-	u32 step = rb->gso ? rb->gso : rb->len;
-
-	for (u32 off = 0; off < rb->len; off += step) {
-		u32 len = min(step, rb->len - off);
+	for (u32 off = 0; off < total; off += step) {
+		u32 len = min(step, total - off);
 		struct sock *sk;
 		u64 id;
 		u8 flags;
@@ -245,7 +254,7 @@ static void one_by_one(struct sock *port_sk, const u8 *pkt, struct rxbuf *rb,
 		if (!sk) {
 			for_nobody(port_sk, pkt + off, len, m);
 		} else if (sock_trylock(sk, 0)) {
-			run_one(sk, rb, pkt + off, len, false, rx_now);
+			run_one(sk, NULL, pkt + off, len, rx_now);
 			sock_note(sk, PEND_INPUT_END);
 			sock_unlock(sk, -1);
 		} else {
@@ -271,7 +280,7 @@ void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	if (sk && one_flow(pkt, rb, id))
 		for_sock(pw, port_sk, sk, rb);
 	else if (rt_bypass)
-		one_by_one(port_sk, pkt, rb, m);
+		rx_one_by_one(port_sk, pkt, rb->len, rb->gso ? rb->gso : rb->len, m);
 	else
 		pump_put_aside(rb, pw->index, m);
 }

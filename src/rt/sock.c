@@ -23,7 +23,7 @@ u32 sock_ready(const struct sock_ref *r)
 		ready = atomic_load(&r->sk->shown) ? SOCK_READY_UNKNOWN : 0;
 	else if (kind != SK_CONN || ready & (READY_HUP | READY_ERR))
 		ready = SOCK_READY_UNKNOWN;
-	return sock_stale(r) ? SOCK_READY_UNKNOWN : ready;
+	return sock_stale(r) ? SOCK_READY_UNKNOWN : ready & ~SOCK_READY_SHOWN;
 }
 
 bool sock_failed(const struct sock_ref *r)

@@ -194,6 +194,7 @@ bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours 
  * only the mirror can say (it has failed, is a listener that may have
  * somebody, was never connected, is a relay). Any thread, without the lock. */
 #define SOCK_READY_UNKNOWN (1u << 31)
+#define SOCK_READY_SHOWN (1u << 30)	/* in sock.ready: the mirror says so */
 u32 sock_ready(const struct sock_ref *r);
 /* It has an error that nobody was told of. Likewise. */
 bool sock_failed(const struct sock_ref *r);

@@ -18,6 +18,7 @@
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
 TLS_IE int rt_bypass;
 struct driver drv = { .wake_app = -1, .wait_app = -1, .kick_app = -1, .alive_app = -1 };
@@ -256,6 +257,7 @@ bool local_unref(struct sock *sk)
 
 	if (!l || !atomic_load(&l->refs) || atomic_fetch_sub(&l->refs, 1) != 1)
 		return false;
+	watch_closed(sk->index);
 	if (p && atomic_load(&p->port_users) && atomic_fetch_sub(&p->port_users, 1) == 1) {
 		udp = atomic_exchange(&p->udp_fd, 0);
 		if (udp)
@@ -546,6 +548,18 @@ void driver_wake(void)
 
 	if (drv.wake_app >= 0)
 		sys_write(rt_bypass ? drv.wake_fd : drv.wake_app, &one, sizeof(one));
+}
+
+/* First the call, then the note: a thread that is killed between the two leaves
+ * a driver that is woken twice. A note on a later sleep is not ours to make. */
+void driver_rouse(void)
+{
+	u32 sleep = atomic_load(&drv.shm->sleeping);
+
+	if (!sleep)
+		return;
+	driver_wake();
+	atomic_compare_exchange_strong(&drv.shm->sleeping, &sleep, 0);
 }
 
 /* A stack of indices; the driver takes all of it at once. Pushed under the

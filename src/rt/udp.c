@@ -287,6 +287,21 @@ void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
 
 /* ---- receiving --------------------------------------------------------------------- */
 
+/* Pool's lock held. Buffers after `last`, the last that is used, were filled
+ * while others were parked, or when the pool was allowed to be larger. */
+static void give_idle_back(const struct rxbuf *last)
+{
+	struct mem_acct *pool = arena_pool(drv.ar);
+	unsigned target = arena_pool_target(drv.ar);
+
+	for (unsigned i = DRIVER_RXBUFS; pool->pages > target && &drv.shm->rx[--i] != last;) {
+		struct rxbuf *rb = &drv.shm->rx[i];
+
+		if (!atomic_load(&rb->busy))
+			rx_give_back(rb);
+	}
+}
+
 /* Buffers for one call, in pages of the pool. At least one, by force: without
  * it nothing could be acknowledged (D8.8). */
 static unsigned fill_buffers(struct rxbuf **out)
@@ -311,6 +326,8 @@ static unsigned fill_buffers(struct rxbuf **out)
 		}
 		out[n++] = rb;
 	}
+	if (n == want)
+		give_idle_back(out[n - 1]);
 	pthread_mutex_unlock(&drv.shm->pool_lock);
 	return n;
 }

@@ -99,27 +99,39 @@ t84_skmem()
 	EOF
 }
 
-# Its totals are what walking the slots and the tables finds.
+# Its totals are what walking the slots and the tables finds. Credit and pool
+# shrink when all is quiet: looked at again, if they just did.
 t86_sockstat()
 {
-	"$rudpstat" -j -d "$RUDP_DOMAIN" >sockstat.json || return
-	"$python" - sockstat.json "$("$truth" zero "$RUDP_DOMAIN" "$1")" <<-'EOF'
-	import json, sys
-	d = json.load(open(sys.argv[1]))["domains"][0]
-	socks, there = d["sockets"], len(d["connections"])
-	print(socks, there, "socks there;", d["memory"]["allocated"], "pages;", sys.argv[2])
-	sys.exit(socks["alloc"] != there or socks["inuse"] + socks["orphan"] != there or
-	         sys.argv[2].split()[:3:2] != [str(d["memory"]["allocated"]), str(there)])
-	EOF
+	local i
+
+	for ((i = 0; i < 20; i++)); do
+		"$rudpstat" -j -d "$RUDP_DOMAIN" >sockstat.json || return
+		"$python" - sockstat.json "$("$truth" zero "$RUDP_DOMAIN" "$1")" <<-'EOF' && return
+		import json, sys
+		d = json.load(open(sys.argv[1]))["domains"][0]
+		socks, there = d["sockets"], len(d["connections"])
+		print(socks, there, "socks there;", d["memory"]["allocated"], "pages;", sys.argv[2])
+		sys.exit(socks["alloc"] != there or socks["inuse"] + socks["orphan"] != there or
+		         sys.argv[2].split()[:3:2] != [str(d["memory"]["allocated"]), str(there)])
+		EOF
+	done
+	false
 }
 
 rest_ms() { sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"; }
 
+# Those who do not end in time tell why.
 all_ended()
 {
-	local p
+	local p n=0
 
 	for p in $clients; do
+		while kill -0 "$p" 2>/dev/null && [ $((n += 1)) -lt 600 ]; do sleep 0.05; done
+		if kill -0 "$p" 2>/dev/null; then
+			"$rudpstat" -taimH -d "$RUDP_DOMAIN" | grep -v TIME-WAIT
+			return 1
+		fi
 		wait "$p" || { cat client*.log server*.log; return 1; }
 		pids=${pids/ $p/}
 	done
@@ -183,7 +195,7 @@ t74_t87_load()
 all_closed()
 {
 	"$truth" zero "$RUDP_DOMAIN" $pairs && return
-	"$rudpstat" -timH -d "$RUDP_DOMAIN" | tail -20
+	"$rudpstat" -taimH -d "$RUDP_DOMAIN" | tail -20
 	false
 }
 

@@ -1,0 +1,426 @@
+/* watch.c - epoll sets that are served without tokens. */
+#include <errno.h>
+#include "rt/pump.h"
+#include "rt/rt.h"
+#include "rt/sys.h"
+#include "rt/watch.h"
+
+enum { SETS = 16, LISTED_MAX = 4096 };
+
+struct set {
+	int epfd;
+	bool used;
+	bool off;		/* for good: it wants edges, or is in another set */
+	bool nested;		/* wait_epfd is in it */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct set sets[SETS];
+static u32 listed[LISTED_MAX];		/* a ring of sock indices */
+static u32 head;
+static _Atomic u32 nlisted;
+
+static u64 mark;			/* the data of wait_epfd in a set */
+static _Atomic bool marked;		/* some set has it, or had */
+
+static struct set *set_find(int epfd)
+{
+	for (unsigned i = 0; i < SETS; i++)
+		if (sets[i].used && sets[i].epfd == epfd)
+			return &sets[i];
+	return NULL;
+}
+
+static struct set *set_get(int epfd)
+{
+	struct set *s = set_find(epfd);
+
+	for (unsigned i = 0; !s && i < SETS; i++)
+		if (!sets[i].used) {
+			s = &sets[i];
+			*s = (struct set){ .epfd = epfd, .used = true };
+		}
+	return s;
+}
+
+void watch_new_set(int epfd)
+{
+	struct set *s;
+
+	if (epfd < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	s = set_get(epfd);
+	if (s)
+		*s = (struct set){ .epfd = epfd, .used = true };
+	pthread_mutex_unlock(&lock);
+}
+
+void watch_forget_set(int epfd)
+{
+	struct set *s;
+
+	pthread_mutex_lock(&lock);
+	s = set_find(epfd);
+	if (s)
+		s->used = false;
+	pthread_mutex_unlock(&lock);
+}
+
+bool watch_knows(int epfd)
+{
+	bool known;
+
+	if (!pump_allowed() && !atomic_load(&marked))
+		return false;
+	pthread_mutex_lock(&lock);
+	known = set_find(epfd) != NULL;
+	pthread_mutex_unlock(&lock);
+	return known;
+}
+
+/* ---- the list ----------------------------------------------------------------------- */
+
+void watch_closed(u32 index)
+{
+	struct local *l = local_get(index);
+
+	if (!l || !l->watched)
+		return;
+	pthread_mutex_lock(&lock);
+	l->watched = WATCH_NONE;
+	pthread_mutex_unlock(&lock);
+}
+
+bool watch_any(void)
+{
+	return atomic_load_explicit(&nlisted, memory_order_relaxed);
+}
+
+static bool list_add(struct local *l, u32 index)
+{
+	u32 n = atomic_load(&nlisted);
+
+	if (n == LISTED_MAX)
+		return false;
+	listed[(head + n) % LISTED_MAX] = index;
+	atomic_store(&nlisted, n + 1);
+	l->listed = true;
+	return true;
+}
+
+static u32 list_pop(void)
+{
+	u32 index = listed[head];
+
+	head = (head + 1) % LISTED_MAX;
+	atomic_fetch_sub(&nlisted, 1);
+	return index;
+}
+
+/* Whoever leaves the sock's lock next asks for the token: we, or its holder. */
+static void ask_token(u32 index, u32 gen)
+{
+	struct sock *sk = rt_sock(index);
+
+	if (sk && sock_trylock(sk, gen))
+		sock_unlock(sk, -1);
+}
+
+void watch_flush(void)
+{
+	while (watch_any()) {
+		u32 index = 0, gen = 0;
+
+		pthread_mutex_lock(&lock);
+		if (watch_any()) {
+			index = list_pop();
+			local_get(index)->listed = false;
+			gen = local_get(index)->watch_gen;
+		}
+		pthread_mutex_unlock(&lock);
+		if (index)
+			ask_token(index, gen);
+	}
+}
+
+bool watch_covers(struct sock *sk)
+{
+	struct local *l = local_get(sk->index);
+	bool covers = false;
+
+	if (!l || !(l->watched || l->listed) || !pump_allowed())
+		return false;
+	pthread_mutex_lock(&lock);
+	if (l->watched != WATCH_MANY && l->watch_gen == atomic_load(&sk->gen))
+		covers = l->listed || (l->watched && pump_is_me() && list_add(l, sk->index));
+	pthread_mutex_unlock(&lock);
+	return covers;
+}
+
+/* ---- registrations --------------------------------------------------------------------- */
+
+static bool plain(u32 events)
+{
+	return !(events & (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE));
+}
+
+/* Lock held. The sock's registration as it is now; true: it must get a token. */
+static bool note(struct local *l, struct set *s, u32 gen, int op, const struct epoll_event *ev)
+{
+	bool same = l->watch_gen == gen, was_listed = same && l->listed;
+
+	if (!same) {
+		l->watched = WATCH_NONE;
+		l->watch_gen = gen;
+	}
+	if (op == EPOLL_CTL_DEL) {	/* it stays listed: it may come back */
+		if (l->watched == WATCH_ONE && l->watch_epfd == s->epfd)
+			l->watched = WATCH_NONE;
+		return false;
+	}
+	if (op == EPOLL_CTL_ADD && l->watched)
+		l->watched = WATCH_MANY;
+	else if (op == EPOLL_CTL_ADD || l->watched == WATCH_ONE)
+		l->watched = WATCH_ONE;
+	l->watch_epfd = s->epfd;
+	l->watch_events = ev->events;
+	l->watch_data = ev->data.u64;
+	if (!plain(ev->events))
+		s->off = true;
+	return was_listed && (l->watched != WATCH_ONE || s->off);
+}
+
+void watch_ctl(const struct sock_ref *r, int epfd, int op, const struct epoll_event *ev)
+{
+	struct local *l = local_get(r->sk->index);
+	struct set *s;
+	bool token = false;
+
+	if (!l)
+		return;
+	pthread_mutex_lock(&lock);
+	s = set_get(epfd);
+	if (s)
+		token = note(l, s, r->gen, op, ev);
+	else
+		l->watched = WATCH_MANY;	/* too many sets: nothing is listed */
+	pthread_mutex_unlock(&lock);
+	if (token)
+		watch_flush();
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+static u32 events_of(u32 ready, u32 wanted)
+{
+	u32 ev = 0;
+
+	if (ready & READY_IN)
+		ev |= EPOLLIN | EPOLLRDNORM;
+	if (ready & READY_RDHUP)
+		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	return ev & wanted;
+}
+
+/* The kernel reports the room to write of a sock whose token it lacks: one
+ * event each. Data that two have in common nobody can tell apart. */
+static int merge(struct epoll_event *ev, int n, const struct local *l, u32 bits)
+{
+	if (l->watch_events & EPOLLOUT)
+		for (int i = 0; i < n; i++)
+			if (ev[i].data.u64 == l->watch_data) {
+				ev[i].events |= bits;
+				return n;
+			}
+	ev[n].events = bits;
+	ev[n].data.u64 = l->watch_data;
+	return n + 1;
+}
+
+/* Appends what is listed to the n events that are there. What is still
+ * readable stays listed, behind the others. */
+static int report(int epfd, struct epoll_event *ev, int n, int max)
+{
+	pthread_mutex_lock(&lock);
+	for (u32 left = atomic_load(&nlisted); left && n < max; left--) {
+		u32 index = list_pop(), ready, bits;
+		struct local *l = local_get(index);
+		struct sock *sk = rt_sock(index);
+
+		l->listed = false;
+		ready = atomic_load(&sk->ready);
+		if (l->watched == WATCH_MANY || atomic_load(&sk->gen) != l->watch_gen ||
+		    !(ready & READY_IN) || ready & SOCK_READY_SHOWN || !atomic_load(&l->refs))
+			continue;
+		list_add(l, index);
+		bits = events_of(ready, l->watch_events);
+		if (bits && l->watched && l->watch_epfd == epfd)
+			n = merge(ev, n, l, bits);
+	}
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+static bool reportable(int epfd)
+{
+	bool found = false;
+
+	if (!watch_any())
+		return false;
+	pthread_mutex_lock(&lock);
+	for (u32 i = 0, n = atomic_load(&nlisted); i < n && !found; i++) {
+		u32 index = listed[(head + i) % LISTED_MAX];
+		struct local *l = local_get(index);
+		u32 ready = atomic_load(&rt_sock(index)->ready);
+
+		found = l->watched && l->watch_epfd == epfd && !(ready & SOCK_READY_SHOWN) &&
+			events_of(ready, l->watch_events);
+	}
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+static int take_mark_out(struct epoll_event *ev, int n, bool *seen)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (ev[i].data.u64 == mark)
+			*seen = true;
+		else
+			ev[kept++] = ev[i];
+	}
+	return kept;
+}
+
+/* Makes wait_epfd part of the set, or no part. False: it can't be. */
+static bool nest(int epfd, bool on)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct set *s;
+	bool ok = false;
+	long ret;
+
+	pthread_mutex_lock(&lock);
+	if (on && !mark)
+		mark = rt_random();
+	ev.data.u64 = mark;
+	if (on)
+		atomic_store(&marked, true);
+	s = set_find(epfd);
+	if (s && s->nested != on) {
+		ret = sys_call6(SYS_epoll_ctl, epfd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+				drv.wait_app, (long)&ev, 0, 0);
+		s->nested = on && (!ret || ret == -EEXIST);
+		s->off |= on && !s->nested;
+	}
+	ok = s && s->nested;
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
+void watch_nested(int epfd)
+{
+	struct set *s;
+
+	pthread_mutex_lock(&lock);
+	s = set_find(epfd);
+	if (s)
+		s->off = true;
+	pthread_mutex_unlock(&lock);
+	if (!s)
+		return;
+	nest(epfd, false);
+	watch_flush();
+}
+
+static bool direct(int epfd)
+{
+	struct set *s;
+	bool off;
+
+	if (!rt_running() || !pump_take())
+		return false;
+	pthread_mutex_lock(&lock);
+	s = set_find(epfd);
+	off = !s || s->off;
+	pthread_mutex_unlock(&lock);
+	if (!off && nest(epfd, true))
+		return true;
+	pump_leave();
+	return false;
+}
+
+static int time_left(int timeout, usec_t end)
+{
+	usec_t now;
+
+	if (timeout <= 0)
+		return timeout;
+	now = rt_now();
+	return now >= end ? 0 : (int)DIV_ROUND_UP(end - now, USEC_PER_MSEC);
+}
+
+/* One look: what is listed, what the kernel has, what packets bring. *again:
+ * nothing for the program, but time is not up. -1: errno. */
+static int look(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask,
+		watch_kernel_wait wait, bool *again)
+{
+	bool packets = false, some = reportable(epfd);
+	int n = wait(epfd, ev, some && max > 1 ? max / 2 : max, some ? 0 : timeout, mask);
+
+	if (n < 0)
+		return n;
+	n = take_mark_out(ev, n, &packets);
+	critical_enter();
+	if (packets)
+		pump_now();
+	n = report(epfd, ev, n, max);
+	critical_leave();
+	*again = packets || some;
+	return n;
+}
+
+static int plain_wait(int epfd, struct epoll_event *ev, int max, int timeout,
+		      const sigset_t *mask, watch_kernel_wait wait, bool *again)
+{
+	int n;
+
+	nest(epfd, false);
+	watch_flush();
+	n = wait(epfd, ev, max, timeout, mask);
+	return n > 0 ? take_mark_out(ev, n, again) : n;
+}
+
+int watch_wait(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask,
+	       watch_kernel_wait wait)
+{
+	usec_t end = timeout > 0 ? rt_now() + (usec_t)timeout * USEC_PER_MSEC : 0;
+	int left = timeout;
+
+	for (;;) {
+		bool again = false;
+		int n;
+
+		if (max > 0 && direct(epfd)) {
+			n = look(epfd, ev, max, left, mask, wait, &again);
+			pump_leave();
+		} else {
+			n = plain_wait(epfd, ev, max, left, mask, wait, &again);
+		}
+		if (n || !again || !left)
+			return n;
+		left = time_left(timeout, end);
+	}
+}
+
+void watch_forked(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	for (unsigned i = 0; i < SETS; i++) {
+		sets[i].nested = false;		/* it is, but that is the parent's business */
+		sets[i].off = true;
+	}
+	atomic_store(&nlisted, 0);
+}
