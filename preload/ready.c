@@ -96,17 +96,23 @@ static bool fd_only_urgent(int fd)
 
 int ready_amend(struct pollfd *fds, nfds_t n, int ret)
 {
-	if (ret <= 0 || !fd_active() || rt_bypass)
+	int ready = 0;
+
+	if (ret < 0 || !fd_active() || rt_bypass)
 		return ret;
 	for (nfds_t i = 0; i < n; i++) {
+		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
 		short *got = &fds[i].revents;
 
+		if (!(r & SOCK_READY_UNKNOWN))
+			*got |= poll_bits(r) & fds[i].events;
 		if ((*got & (POLLHUP | POLLERR)) == POLLHUP && fd_failed(fds[i].fd))
 			*got |= POLLERR;
 		if (unlikely(*got & POLLPRI) && fd_only_urgent(fds[i].fd))
 			*got &= ~(POLLIN | POLLRDNORM);
+		ready += *got != 0;
 	}
-	return ret;
+	return ready;
 }
 
 enum { WORD_BITS = 8 * sizeof(fd_mask) };

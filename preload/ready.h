@@ -14,8 +14,9 @@
 /* What poll() would return at once: revents are set. 0: ask the kernel, which
  * finds fds as they were. Not may_answer: it is asked in any case. */
 int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer);
-/* What the kernel answered, but for what a mirror cannot show: ERR of a reset
- * after the end was shown, PRI without IN. */
+/* What the kernel answered, but for what a mirror cannot show, or not yet: ERR of
+ * a reset after the end was shown, PRI without IN, tokens that are on their way
+ * (watch.h). */
 int ready_amend(struct pollfd *fds, nfds_t n, int ret);
 /* What select() would. rd, wr, ex may be NULL. */
 int ready_select(int n, fd_set *rd, fd_set *wr, fd_set *ex, bool may_answer);
