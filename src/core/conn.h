@@ -289,6 +289,7 @@ struct conn {
 	u32 coalesced, pure_acks;	/* counted once a batch */
 	u32 data_segs_in, ooo_segs_in;
 	usec_t last_data_rcv, last_ack_rcv;
+	usec_t read_stamp;	/* when the segment came that was read last; 0: none */
 	struct {		/* urgent.c */
 		u64 seq;
 		u8 byte, state;	/* enum urg_state */

@@ -96,6 +96,7 @@ struct rcv_piece {
 	const u8 *data;
 	u32 len;
 	struct rx_pkt *p;	/* its pages, if they may be taken over */
+	usec_t came;
 };
 
 /* A segment with the piece in it: pages taken over, or copied. NULL: refused. */

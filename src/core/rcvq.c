@@ -58,6 +58,7 @@ struct seg *rcv_seg(struct conn *c, const struct rcv_piece *b, bool force)
 
 	if (!s)
 		return NULL;
+	s->xmit_time = b->came;
 	if (worth_pages(b) && take_pages(c, s, b, force))
 		return s;
 	if (force)
@@ -77,6 +78,7 @@ bool rcv_coalesce(struct conn *c, struct seg *s, const struct rcv_piece *b)
 	if (before + b->len > RCV_SEG_MAX || worth_pages(b) || seg_full(s))
 		return false;
 	if (seg_append(&c->mem, s, b->data, b->len, RCV_SEG_MAX) == b->len) {
+		s->xmit_time = b->came;
 		c->coalesced++;
 		return true;
 	}
@@ -172,7 +174,7 @@ static bool note_fin(struct conn *c, const struct rx_pkt *p)
 
 void rcv_data(struct conn *c, struct rx_pkt *p, usec_t now)
 {
-	struct rcv_piece b = { p->h.seq, p->payload, p->len, p };
+	struct rcv_piece b = { p->h.seq, p->payload, p->len, p, now };
 	u64 end = b.seq + b.len;
 
 	if (unlikely(!note_fin(c, p)))
@@ -272,6 +274,7 @@ static size_t consume(struct conn *c, u8 *buf, size_t len)
 			seg_copy(&c->mem, s, off, buf + done, n);
 		done += n;
 		c->copied_seq += n;
+		c->read_stamp = s->xmit_time;
 		if (off + n == s->len) {
 			list_del(&s->link);
 			seg_free(&c->mem, s);

@@ -44,7 +44,7 @@ struct seg {
 	u16 flags;
 	u8 nfrags;
 	u8 retrans;		/* times retransmitted */
-	usec_t xmit_time;	/* last transmission */
+	usec_t xmit_time;	/* last transmission; received: when its last part came */
 	u64 delivered;		/* conn's `delivered` when it was sent: rate sample */
 	u32 unit;		/* our own descriptor */
 	u16 pcount;		/* datagrams of its last transmission */

@@ -307,7 +307,8 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 	struct sock *sk = r->sk;
 	bool wait = !(flags & MSG_DONTWAIT) && !atomic_load(&sk->nonblock);
 	usec_t until = sk->rcvtimeo_us ? rt_now() + sk->rcvtimeo_us : USEC_NEVER;
-	size_t total = iov_total(msg), done = 0, n;
+	size_t total = iov_total(msg), room = msg->msg_controllen, done = 0, n;
+	struct recv_ctl ctl = { 0 };
 	int ret = sock_lock(r), err;
 	ssize_t moved;
 
@@ -338,6 +339,8 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 	}
 	if (!done)
 		error_taken(sk, fd, err);
+	if (unlikely(recv_ctl_wanted(sk)))
+		recv_ctl_take(sk, &ctl, done);
 	sock_unlock(sk, fd);
 out:
 	moved = done || !err ? (ssize_t)done : err;
@@ -345,5 +348,7 @@ out_relayed:
 	msg->msg_namelen = 0;
 	msg->msg_controllen = 0;
 	msg->msg_flags = 0;
+	if (unlikely(ctl.what) && moved >= 0)
+		recv_ctl_put(msg, room, &ctl);
 	return moved;
 }

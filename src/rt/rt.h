@@ -218,6 +218,18 @@ u32 mirror_shown(const struct sock *sk);	/* SOCK_READY_SHOWN: as readable */
 bool mirror_sync_app(struct sock *sk, int fd);	/* other holders; true: the driver is needed */
 void mirror_drop(struct sock *sk);		/* driver: close our ends */
 
+/* ---- recv_ctl.c ------------------------------------------------------------------- */
+
+struct recv_ctl {
+	u32 what;		/* 0: nothing was asked for */
+	s32 inq, stamp;
+	struct timespec ts;
+};
+/* Lock held; read: some bytes. Then, without it: to the program. */
+bool recv_ctl_wanted(const struct sock *sk);
+void recv_ctl_take(const struct sock *sk, struct recv_ctl *ctl, bool read);
+void recv_ctl_put(struct msghdr *msg, size_t room, const struct recv_ctl *ctl);
+
 /* ---- urgent.c ------------------------------------------------------------------- */
 
 bool mirror_urgent_due(const struct sock *sk, unsigned ready);

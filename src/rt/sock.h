@@ -153,7 +153,7 @@ struct sock {
 	_Atomic u32 waiting;	/* length of that list */
 	_Atomic u32 taken;	/* accepts done, for the driver to refill */
 
-	s32 opt_values[24];	/* options that are stored and returned only */
+	s32 opt_values[28];	/* options that are stored and returned only */
 	struct conn conn;
 };
 static_assert(sizeof(struct sock) <= SOCK_SLOT, "a sock fits its slot");

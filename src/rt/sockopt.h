@@ -14,7 +14,7 @@
  *
  * What is stored does nothing but come back, which is all that most programs
  * see of it on the kernel, too. Options that would promise what does not happen
- * here (TCP_INQ, SO_ZEROCOPY, SO_PEEK_OFF, filters) fail as they do on a
+ * here (SO_ZEROCOPY, SO_PEEK_OFF, filters) fail as they do on a
  * kernel that lacks them: programs then do without.
  */
 #ifndef RUDP_RT_SOCKOPT_H
@@ -31,13 +31,16 @@ enum {				/* of sock.opt_values; the first hold the flags */
 	SLOT_IFINDEX, SLOT_TIMESTAMPING, SLOT_PACING_LO, SLOT_PACING_HI,
 	SLOT_TXREHASH, SLOT_DEFER, SLOT_FASTOPEN, SLOT_SAVE_SYN, SLOT_TOS,
 	SLOT_TTL, SLOT_PMTU4, SLOT_MINTTL, SLOT_PORT_RANGE, SLOT_HOPS,
-	SLOT_PMTU6, SLOT_TCLASS, SLOT_MINHOPS, SLOT_COUNT
+	SLOT_PMTU6, SLOT_TCLASS, SLOT_MINHOPS, SLOT_STAMP, SLOT_COUNT
 };
+
+enum { STAMP_NONE, STAMP_US, STAMP_NS, STAMP_US_NEW, STAMP_NS_NEW };	/* SLOT_STAMP */
+
 static_assert(SLOT_COUNT <= ARRAY_SIZE(((struct sock *)0)->opt_values), "the slots suffice");
 
 enum {				/* those that more than a table's row knows */
 	FLAG_DONTROUTE = 1, FLAG_FREEBIND = 30, FLAG_TRANSPARENT = 32, FLAG_NO_PORT = 35,
-	FLAG_TRANSPARENT6 = 62, FLAG_FREEBIND6 = 64,
+	FLAG_TRANSPARENT6 = 62, FLAG_FREEBIND6 = 64, FLAG_INQ, FLAG_FASTOPEN_CONNECT,
 	FLAG_KEEPALIVE = 95,	/* what the program asked for */
 };
 

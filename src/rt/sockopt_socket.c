@@ -337,6 +337,31 @@ static int set_pacing(struct sock *sk, const struct optset *s)
 	return 0;
 }
 
+/* One of the four at a time, or none. */
+static int stamp(struct sock *sk, s32 on, s32 which)
+{
+	opt_store(sk, SLOT_STAMP, 0, on ? which : STAMP_NONE);
+	return 0;
+}
+
+#define STAMP_OPTION(name, which, also)						\
+static int get_##name(struct sock *sk, int fd, struct optval *v)		\
+{										\
+	(void)fd;								\
+	s32 is = opt_load(sk, SLOT_STAMP, 0);					\
+										\
+	return opt_put(v, is == (which) || is == (also));			\
+}										\
+										\
+static int set_##name(struct sock *sk, const struct optset *s)			\
+{										\
+	return stamp(sk, s->i, which);						\
+}
+STAMP_OPTION(stamp_us, STAMP_US, STAMP_US)
+STAMP_OPTION(stamp_ns, STAMP_NS, STAMP_NS)
+STAMP_OPTION(stamp_us_new, STAMP_US_NEW, STAMP_NS_NEW)
+STAMP_OPTION(stamp_ns_new, STAMP_NS_NEW, STAMP_NS_NEW)
+
 static int get_meminfo(struct sock *sk, int fd, struct optval *v)
 {
 	const struct mem_acct *m = &sk->conn.mem;
@@ -455,9 +480,9 @@ static const struct sockopt rows[] = {
 	EMPTY(SO_GET_FILTER, EINVAL),
 	FAIL(SO_DETACH_FILTER, ENOPROTOOPT, ENOENT),
 	DATA(SO_PEERNAME, get_peername, NULL),
-	FLAG(SO_TIMESTAMP_OLD, 5),
+	CODE(SO_TIMESTAMP_OLD, get_stamp_us, set_stamp_us),
 	CODE(SO_ACCEPTCONN, get_acceptconn, NULL),
-	FLAG(SO_TIMESTAMPNS_OLD, 6),
+	CODE(SO_TIMESTAMPNS_OLD, get_stamp_ns, set_stamp_ns),
 	WORD(SO_MARK, SLOT_MARK, INT32_MIN, INT32_MAX, 0),
 	DATA(SO_TIMESTAMPING_OLD, get_timestamping, set_timestamping),
 	DATA(SO_TIMESTAMPING_NEW, get_timestamping, set_timestamping),
@@ -484,8 +509,8 @@ static const struct sockopt rows[] = {
 	FAIL(SO_PEERGROUPS, ENODATA, ENOPROTOOPT),
 	CODE(SO_ZEROCOPY, opt_get_zero, set_zerocopy),
 	WORD(SO_BINDTOIFINDEX, SLOT_IFINDEX, 0, INT32_MAX, 0),
-	FLAG(SO_TIMESTAMP_NEW, 12),
-	FLAG(SO_TIMESTAMPNS_NEW, 13),
+	CODE(SO_TIMESTAMP_NEW, get_stamp_us_new, set_stamp_us_new),
+	CODE(SO_TIMESTAMPNS_NEW, get_stamp_ns_new, set_stamp_ns_new),
 	FLAG(69 /* SO_PREFER_BUSY_POLL */, 14),
 	FAIL(70 /* SO_BUSY_POLL_BUDGET */, ENOPROTOOPT, 0),
 	DATA(71 /* SO_NETNS_COOKIE */, get_netns_cookie, NULL),

@@ -276,11 +276,19 @@ static int set_fastopen(struct sock *sk, const struct optset *s)
 	return 0;
 }
 
+/* As on TCP with a server that gives no cookie: connect() connects. */
+static int get_fastopen_connect(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_flag(sk, FLAG_FASTOPEN_CONNECT));
+}
+
 static int set_fastopen_connect(struct sock *sk, const struct optset *s)
 {
-	if (s->i < 0 || s->i > 1 || !opt_is_idle(sk))
+	if (s->i < 0 || s->i > 1 || sk->conn.state != CONN_CLOSED)
 		return -EINVAL;
-	return s->i ? -EOPNOTSUPP : 0;
+	opt_set_flag(sk, FLAG_FASTOPEN_CONNECT, s->i);
+	return 0;
 }
 
 enum { FLAG_NO_COOKIE = 21 };
@@ -354,7 +362,8 @@ static const struct sockopt rows[] = {
 	WORD(TCP_SAVE_SYN, SLOT_SAVE_SYN, 0, 2, 0),
 	EMPTY(TCP_SAVED_SYN, ENOPROTOOPT),
 	FAIL(TCP_REPAIR_WINDOW, EINVAL, EPERM),
-	CODE(TCP_FASTOPEN_CONNECT, opt_get_zero, set_fastopen_connect),
+	CODE(TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect),
+	BOOL(TCP_INQ, FLAG_INQ),
 	DATA(TCP_ULP, opt_get_nothing, set_ulp),
 	FAIL(TCP_MD5SIG_EXT, ENOPROTOOPT, EINVAL),
 	EMPTY(TCP_FASTOPEN_KEY, EINVAL),

@@ -34,8 +34,6 @@ static const struct { int level, name; bool connected_only; } skip[] = {
 	{ IPPROTO_TCP, TCP_MAXSEG, true },
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, true },
 	{ IPPROTO_TCP, TCP_TIMESTAMP, false },
-	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, false },	/* not offered */
-	{ IPPROTO_TCP, TCP_INQ, false },	/* not offered */
 	{ IPPROTO_TCP, TCP_TX_DELAY, false },	/* not offered */
 	{ IPPROTO_TCP, TCP_MD5SIG, false },
 	{ IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, false },	/* not offered */

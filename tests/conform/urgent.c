@@ -99,7 +99,7 @@ static void among_data(void)
 	memset(buf, 0, sizeof(buf));
 	say("readv stops", readv(s, iov, 2));
 	printf("  '%s'\n", buf);
-	show_poll("at it", s);
+	show_await("at it", s, POLLIN);
 	show_mark("at it", s);
 	while (recv(s, buf, 10, MSG_PEEK | MSG_DONTWAIT) < 3)
 		;
