@@ -490,7 +490,8 @@ void mirror_sync(struct sock *sk)
 	if (ready & READY_RDHUP && !m->fin) {
 		if (!m->tokens)
 			token(sk);
-		sys_shutdown(sk->owner_fd, SHUT_WR);
+		if (!(ready & READY_HUP))	/* else both at once */
+			sys_shutdown(sk->owner_fd, SHUT_WR);
 		m->fin = true;
 	}
 	if (ready & READY_HUP && !m->hup) {

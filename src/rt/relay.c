@@ -86,6 +86,13 @@ static bool pump_in(struct sock *sk)
 	return false;
 }
 
+/* The program closed with something unread, which resets. */
+static void unread_at_close(struct sock *sk)
+{
+	sk->relay_eof = true;
+	conn_abort(&sk->conn, 0, drv.now);
+}
+
 /* Program to connection. True: more may come. */
 static bool pump_out(struct sock *sk)
 {
@@ -104,6 +111,10 @@ static bool pump_out(struct sock *sk)
 		n = sys_recv(sk->owner_fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK);
 		if (n == -EAGAIN)
 			return true;
+		if (n == -ECONNRESET) {
+			unread_at_close(sk);
+			return false;
+		}
 		if (n <= 0) {
 			sk->relay_eof = true;
 			if (!sk->conn.snd_shut)
@@ -122,7 +133,6 @@ static bool pump_out(struct sock *sk)
 static void pump(struct sock *sk)
 {
 	struct relay *r = watchers(sk);
-
 	if (!r)
 		return;
 	if (pump_in(sk))
@@ -152,6 +162,9 @@ void relay_sync(struct sock *sk)
  * may not take all of it at once. */
 bool relay_hup(struct sock *sk)
 {
+	int err = 0;
+	socklen_t len = sizeof(err);
+
 	sk->relay_hup = true;
 	if (!rt_bypass) {
 		driver_attention(sk);
@@ -159,7 +172,10 @@ bool relay_hup(struct sock *sk)
 	}
 	if (sk->owner_fd < 0)
 		return true;
-	pump_out(sk);
+	if (!sys_getsockopt(sk->owner_fd, SOL_SOCKET, SO_ERROR, &err, &len) && err)
+		unread_at_close(sk);
+	else
+		pump_out(sk);
 	return sk->relay_eof || conn_finished(&sk->conn);
 }
 

@@ -1,10 +1,10 @@
 # The same program over kernel TCP and over librudp; run.sh compares.
 conform_programs = \
-	%reldir%/asyncs %reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups \
+	%reldir%/ancillary %reldir%/asyncs %reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups \
 	%reldir%/effects %reldir%/epolls %reldir%/fdlimits %reldir%/files %reldir%/inherit \
 	%reldir%/ioctls %reldir%/lingering %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
-	%reldir%/pollbits %reldir%/signals %reldir%/states %reldir%/streams \
+	%reldir%/pollbits %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
 	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/watching %reldir%/xfers
 check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
@@ -30,6 +30,8 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_streams_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_timeouts_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_urgent_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_relays_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_ancillary_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_watching_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_states_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

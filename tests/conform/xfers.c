@@ -79,10 +79,96 @@ static void splices(void)
 	close(s);
 }
 
+/* As a proxy does: nonblocking, from socket to pipe to socket, both ways. */
+static void proxied(void)
+{
+	int c, pc, ps, s, p[2];
+	size_t done = 0, sent = 0;
+	ssize_t n;
+
+	pair(&c, &pc);
+	pair(&ps, &s);
+	if (pipe2(p, O_NONBLOCK))
+		return;
+	nonblocking(pc, true);
+	nonblocking(ps, true);
+	nonblocking(c, true);
+	nonblocking(s, true);
+	say("splice, nothing there", splice(pc, NULL, p[1], NULL, 100, SPLICE_F_NONBLOCK));
+	while (done < SIZE) {
+		if (sent < SIZE) {
+			n = write(c, want + sent, SIZE - sent);
+			sent += n > 0 ? (size_t)n : 0;
+		}
+		splice(pc, NULL, p[1], NULL, 65536, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		splice(p[0], NULL, ps, NULL, 65536, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		n = read(s, got + done, SIZE - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	printf("proxied: %d\n", memcmp(got, want, SIZE) == 0);
+	shutdown(c, SHUT_WR);
+	await(pc, POLLRDHUP);
+	say("splice at the end", splice(pc, NULL, p[1], NULL, 8, SPLICE_F_NONBLOCK));
+	say("shutdown", shutdown(ps, SHUT_WR));
+	await(s, POLLRDHUP);
+	say("read", read(s, got, 1));
+	write_all(s, "back", 4);
+	await(ps, POLLIN);
+	say("splice back", splice(ps, NULL, p[1], NULL, 8, SPLICE_F_NONBLOCK));
+	say("into a socket", splice(p[0], NULL, pc, NULL, 8, 0));
+	await(c, POLLIN);
+	say("read", read(c, got, 8));
+	say("splice from a file", splice(file(), NULL, pc, NULL, 8, 0));
+	say("splice socket to socket", splice(ps, NULL, pc, NULL, 8, 0));
+	say("at an offset", splice(ps, &(off64_t){ 1 }, p[1], NULL, 8, 0));
+	linger0(s);
+	close(s);
+	await(ps, POLLHUP);
+	close(p[0]);
+	close(p[1]);
+	close(c);
+	close(pc);
+	close(ps);
+}
+
+/* All of a file while the reader is slow; and what a full socket takes. */
+static void slow_reader(void)
+{
+	int c, s, f = file();
+	off_t off = 0;
+	size_t done = 0;
+	ssize_t n;
+	pid_t pid;
+
+	pair(&c, &s);
+	pid = fork();
+	if (!pid) {
+		usleep(100000);
+		_exit(drain(s, SIZE) == SIZE ? 0 : 1);
+	}
+	while (done < SIZE) {
+		n = sendfile(c, f, &off, SIZE - done);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	printf("sent %zu, offset %ld\n", done, (long)off);
+	waitpid(pid, NULL, 0);
+	fill(c);
+	off = 0;
+	say("full", sendfile(c, f, &off, 100));
+	printf("offset %ld\n", (long)off);
+	close(c);
+	close(s);
+	close(f);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
 	sendfiles();
 	splices();
+	proxied();
+	slow_reader();
 	return 0;
 }
