@@ -280,7 +280,8 @@ static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, i
 static size_t peek_none(struct sock *sk, int *err)
 {
 	u8 byte;
-	ssize_t n = conn_recv(&sk->conn, &byte, 1, MSG_PEEK, rt_now());
+	ssize_t n = list_empty(&sk->conn.rcvq) ?
+		    conn_recv(&sk->conn, &byte, 1, MSG_PEEK, rt_now()) : 0;
 
 	*err = n < 0 ? (int)n : 0;
 	return 0;

@@ -357,11 +357,11 @@ bool mirror_sync_app(struct sock *sk, int fd)
 		return false;
 	if (sk->tx_blocked)
 		return true;
+	if (unlikely(m->pri) && fd >= 0 && !(ready & READY_PRI))
+		mirror_calm(sk, fd);
 	if (m->err)
 		return false;
 	if (fd >= 0) {
-		if (unlikely(m->pri) && !(ready & READY_PRI))
-			mirror_calm(sk, fd);
 		if (!(ready & READY_OUT) && !m->plugged)
 			mirror_plug(sk, fd);
 		if (!(ready & READY_IN))

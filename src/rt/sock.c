@@ -193,6 +193,16 @@ int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t l
 	return ret;
 }
 
+/* In TIME_WAIT, the kernel's has lost it already. */
+static bool has_peer(const struct sock *sk)
+{
+	enum conn_state st = sk->conn.state;
+	u32 kind = atomic_load(&sk->kind);
+
+	return kind != SK_FRESH && kind != SK_LISTENER && st != CONN_SYN_SENT &&
+	       st != CONN_CLOSED && st != CONN_TIME_WAIT;
+}
+
 int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, bool peer)
 {
 	union sock_addr a;
@@ -204,9 +214,7 @@ int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len
 		return ret;
 	a = peer ? r->sk->peer : r->sk->local;
 	alen = r->sk->addr_len;
-	if (peer && (atomic_load(&r->sk->kind) == SK_FRESH ||
-		     atomic_load(&r->sk->kind) == SK_LISTENER ||
-		     r->sk->conn.state == CONN_SYN_SENT || r->sk->conn.state == CONN_CLOSED))
+	if (peer && !has_peer(r->sk))
 		ret = -ENOTCONN;
 	pthread_mutex_unlock(&r->sk->lock);
 	if (ret < 0)
