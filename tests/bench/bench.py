@@ -14,8 +14,10 @@ ratios. Figures of different runs or machines must not be compared, ratios may.
 CPU is user and system time of both ends' processes, per 10^9 bytes received.
 """
 import csv
+import glob
 import json
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -225,22 +227,30 @@ def redis(_, side, clients, pipeline):
     return rates
 
 
-def wrk(_, side, clients):
+def wrk(_, side, clients, workers=0, close=False):
+    """nginx in one process, or with so many workers; a connection for each request."""
     port = free_port()
+    head = (f"user root; worker_processes {workers};" if workers else "master_process off;")
+    if os.getuid():
+        head = head.replace("user root;", "")
     with open(f"{tmp}/page", "w", encoding="ascii") as page:
         page.write("x" * 1024)
     with open(f"{tmp}/nginx.conf", "w", encoding="ascii") as conf:
         paths = " ".join(f"{k}_temp_path {tmp}/{k};" for k in
                          ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        conf.write(f"daemon off; master_process off; pid {tmp}/pid; error_log stderr crit;"
+        conf.write(f"daemon off; {head} pid {tmp}/pid; error_log stderr crit;"
                    "events { worker_connections 1024; } http { access_log off; "
                    f"keepalive_requests 100000000; {paths}"
                    f"server {{ listen {LO}:{port}; root {tmp}; }} }}")
     with Program(side, Place(LO), ["nginx", "-p", tmp, "-c", f"{tmp}/nginx.conf"]) as server:
         wait_ready(side, port, server)
         with Program(side, Place(LO), ["wrk", "-t", "1", "-c", str(clients), "-d",
-                                       str(SECONDS), f"http://{LO}:{port}/page"]) as client:
+                                       str(SECONDS), *(["-H", "Connection: close"] if close else []),
+                                       f"http://{LO}:{port}/page"]) as client:
             text = client.output()
+        if workers:
+            server.process.terminate()      # or they would outlive it
+            server.wait()
     if "Socket errors" in text or "Non-2xx" in text:
         raise Failed(re.search("(Socket errors|Non-2xx).*", text)[0])
     return {"requests/s": float(re.search(r"Requests/sec:\s*([\d.]+)", text)[1])}
@@ -269,6 +279,108 @@ def idle(_, side, count=4000):
             "total KiB": (slab_held - slab + shm_held - shm) / count}
 
 
+def forks(_, side, count):
+    with Program(side, Place(LO), [sys.executable, "-B", f"{HERE}/forks.py", str(count)]) as program:
+        fork, whole = map(float, program.output().split())
+    return {"fork us": fork, "fork to wait us": whole}
+
+
+def accepts(_, side, openers=4, count=8000):
+    """Callers at once: how fast one process accepts them from its queue."""
+    with Program(side, Place(LO), [PINGPONG, "closer", str(count)]) as server:
+        port = server.line_with(r"port (\d+)")[1]
+        began = time.perf_counter()
+        callers = [Program(side, Place(LO), [PINGPONG, "opener", LO, port, str(count // openers)])
+                   for _ in range(openers)]
+        for c in callers:
+            c.output()
+        server.wait()
+        return {"accept/s": count / (time.perf_counter() - began)}
+
+
+def postgres_account():
+    """(directory of programs, what makes them another user's), if it can be had."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError as e:
+        raise Failed("no user postgres") from e
+    if not found or os.getuid():
+        raise Failed("no PostgreSQL, or not root")
+    return found[-1], ["runuser", "-u", "postgres", "--"]
+
+
+def postgres(_, side, again):
+    """A process for each connection; again: and a connection for each transaction."""
+    programs, become = postgres_account()
+    data, port = tempfile.mkdtemp(prefix="rudp-bench-pg."), free_port()
+    shutil.chown(data, "postgres")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(become + [f"{programs}/initdb", "-D", f"{data}/d", "-A", "trust", "--no-sync"],
+                   check=True, **quiet)
+    pgbench = become + [f"{programs}/pgbench", "-h", LO, "-p", port]
+    try:
+        with Program(side, Place(LO), become + [
+                f"{programs}/postgres", "-D", f"{data}/d", "-p", port, "-k", data,
+                "-c", "fsync=off"]) as server:
+            wait_ready(side, port, server)
+            with Program(side, Place(LO), pgbench + ["-i", "-q", "postgres"]) as client:
+                client.output()
+            with Program(side, Place(LO), pgbench + [
+                    "-n", "-S", "-c", "8", "-T", str(SECONDS), *again, "postgres"]) as client:
+                text = client.output()
+            with open(f"{data}/d/postmaster.pid", encoding="ascii") as f:
+                os.kill(int(f.readline()), signal.SIGINT)
+            server.wait()
+    finally:
+        shutil.rmtree(data)
+    return {"transactions/s": float(re.search(r"tps = ([\d.]+)", text)[1])}
+
+
+def caretakers():
+    """Those that live: as process 1 of our namespace we do not wait for them."""
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(stat, encoding="ascii") as f:
+                if re.search(r"\(rudp-caretaker\) [^Z]", f.read()):
+                    yield os.path.dirname(stat)
+        except OSError:
+            pass
+
+
+def cpu_ms(proc):
+    with open(f"{proc}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def private_kib(proc):
+    with open(f"{proc}/smaps_rollup", encoding="ascii") as f:
+        return sum(int(line.split()[1]) for line in f if line.startswith("Private"))
+
+
+def caretaker(_, side, count):
+    """The standing ones of a server and a client that hold so many connections."""
+    port = free_port()
+    with Program(side, Place(LO), [MANY, "server", port]) as server:
+        wait_ready(side, port, server)
+        with Program(side, Place(LO), [MANY, "hold", LO, port, str(count)],
+                     stdin=subprocess.PIPE) as client:
+            client.line_with("held")
+            time.sleep(1)           # the unit of what is measured is its idle second
+            began = {p: cpu_ms(p) for p in caretakers()}
+            time.sleep(SECONDS)
+            if not began:
+                raise Failed("there is none")
+            used = [cpu_ms(p) - began[p] for p in began]
+            values = {"private KiB": statistics.mean(map(private_kib, began)),
+                      "CPU ms to take them": statistics.mean(began.values()),
+                      "CPU ms/s, idle": statistics.mean(used) / SECONDS}
+            client.process.stdin.close()
+            client.wait()
+    return values
+
+
 # --- what there is to measure ----------------------------------------------------------
 
 BULK = {"128K": (1, ("-l", "128K")), "128K-8streams": (8, ("-l", "128K")),
@@ -295,6 +407,16 @@ def cases():
     yield "governance/bulk", "lo", bulk, BULK["128K"], ("rudp", "huge")
     yield "governance/redis", "lo", redis, (30, 1), ("rudp", "huge")
     yield "governance/wrk", "lo", wrk, (30,), ("rudp", "huge")
+    for clients in (30, 100):
+        yield f"processes/nginx-{clients}-clients", "lo", wrk, (clients, 2), ("rudp", "tcp")
+    yield "processes/nginx-30-closing", "lo", wrk, (30, 2, True), ("rudp", "tcp")
+    yield "processes/pgbench", "lo", postgres, ((),), ("rudp", "tcp")
+    yield "processes/pgbench-reconnect", "lo", postgres, (("-C",),), ("rudp", "tcp")
+    for count in (0, 10000):
+        yield f"processes/fork-{count}-sockets", "lo", forks, (count,), ("rudp", "tcp")
+    yield "processes/accept", "lo", accepts, (), ("rudp", "tcp")
+    for count in (1, 1000):
+        yield f"processes/caretaker-{count}", "lo", caretaker, (count,), ("rudp",)
     yield "connections/one-by-one", "lo", connections, (), ("rudp", "tcp")
     yield "idle/connection", "lo", idle, (), ("rudp", "tcp")
 
