@@ -185,6 +185,8 @@ static struct sock *make_sock(struct sock *lsk, const struct wire_hdr *h,
 	conn_init(&sk->conn, &seed, drv.now);
 	listen_inherit(lsk, sk);
 	sk->conn.dest = path_key(&sk->peer);
+	/* The first acknowledgement says it: with none the client would stop. */
+	sk->conn.rcv_credit = port_credit(drv.ports[lsk->index]);
 	open_passive(&sk->conn, h, drv.now);
 	atomic_store(&sk->kind, SK_CONN);
 	lsk->port.refs++;

@@ -149,6 +149,7 @@ u16 udp_path_dgram(const union sock_addr *peer);	/* largest datagram by the rout
 u64 path_key(const union sock_addr *peer);	/* conn.dest of its host */
 void port_watch_start(struct sock *sk);
 void port_watch_stop(struct sock *sk);
+u32 port_credit(const struct port_watch *pw);	/* what a sender may have in flight */
 bool port_receive(struct port_watch *pw);	/* rx_lock held; false: no descriptor here */
 void port_tick(void);		/* share of each port's capacity among its senders */
 

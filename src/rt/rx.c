@@ -112,10 +112,16 @@ void rx_batch_end(void)
 	settle_touched();
 }
 
-static void touch(struct port_watch *pw, struct sock *port_sk, struct sock *sk)
+/* What one of those that send to the port may have in flight towards it. */
+u32 port_credit(const struct port_watch *pw)
 {
-	u32 share;
+	u32 share = max(pw->senders, pw->senders_now);
 
+	return rt_sock(pw->index)->port.capacity / max(share, 1u);
+}
+
+static void touch(struct port_watch *pw, struct sock *sk)
+{
 	if (sk->touched)
 		return;
 	if (drv.ntouched == ARRAY_SIZE(drv.touched))
@@ -126,9 +132,7 @@ static void touch(struct port_watch *pw, struct sock *port_sk, struct sock *sk)
 		sk->sender_tick = drv.ticks;
 		pw->senders_now++;
 	}
-	share = max(pw->senders, pw->senders_now);
-	share = max(share, 1u);
-	sk->conn.rcv_credit = port_sk->port.capacity / share;
+	sk->conn.rcv_credit = port_credit(pw);
 }
 
 static void park(struct sock *sk, struct rxbuf *rb)
@@ -159,11 +163,10 @@ static void park(struct sock *sk, struct rxbuf *rb)
 		sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-static void for_sock(struct port_watch *pw, struct sock *port_sk, struct sock *sk,
-		     struct rxbuf *rb)
+static void for_sock(struct port_watch *pw, struct sock *sk, struct rxbuf *rb)
 {
 	if (sock_trylock(sk, 0)) {
-		touch(pw, port_sk, sk);
+		touch(pw, sk);
 		rx_run(sk, rb, rx_now);
 		if (!rt_bypass && !sk->peer_known && sk->conn.peer_id)
 			driver_attention(sk);	/* its table; see life_meet_peer() */
@@ -278,7 +281,7 @@ void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	}
 	sk = rt_sock(id ? idmap_get(drv.by_id, id) : 0);
 	if (sk && one_flow(pkt, rb, id))
-		for_sock(pw, port_sk, sk, rb);
+		for_sock(pw, sk, rb);
 	else if (rt_bypass)
 		rx_one_by_one(port_sk, pkt, rb->len, rb->gso ? rb->gso : rb->len, m);
 	else

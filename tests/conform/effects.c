@@ -186,6 +186,25 @@ static void bind_no_port(void)
 	close(l);
 }
 
+/* The server keeps its acknowledgement to itself; the client does not wait. */
+static void small_ones(void)
+{
+	int c, s, n;
+
+	printf("-- TCP_NODELAY\n");
+	pair(&c, &s);
+	say("nodelay", set(c, IPPROTO_TCP, TCP_NODELAY, 1));
+	say("quickack", set(s, IPPROTO_TCP, TCP_QUICKACK, 0));
+	write_all(c, "abc", 3);
+	await(s, POLLIN);
+	write_all(c, "def", 3);
+	ioctl(c, SIOCOUTQNSD, &n);
+	printf("held back: %d\n", n);
+	say("arrives", recv(s, buf, 6, MSG_WAITALL));
+	close(c);
+	close(s);
+}
+
 static void corked(void)
 {
 	long t0;
@@ -215,6 +234,7 @@ int main(int argc, char **argv)
 	rcvlowat();
 	bound_device();
 	bind_no_port();
+	small_ones();
 	corked();
 	return 0;
 }

@@ -5,7 +5,7 @@ conform_programs = \
 	%reldir%/ioctls %reldir%/lingering %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
-	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/watching %reldir%/xfers
+	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/walks %reldir%/watching %reldir%/xfers
 check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_libconform_la_SOURCES = %reldir%/conform.c %reldir%/conform.h
@@ -32,6 +32,7 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_urgent_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_relays_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_ancillary_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_walks_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_watching_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_states_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
