@@ -90,9 +90,8 @@ void flow_clamp_ssthresh(struct conn *c)
 	s64 top = 4 * (s64)c->advmss;
 	s64 unused = (s64)c->mem.reserved - c->mem.wmem_queued - c->mem.rmem_alloc;
 
-	if (mem_above_high(&c->mem)) {			/* D8.5.2 */
+	if (mem_above_high(&c->mem) && !mem_linux_rules(&c->mem))	/* D8.5.2 */
 		top = max((s64)c->advmss, win_from_space(c, snd_limits(c)->rmem[0]));
-	}
 	c->rcv_ssthresh = min((s64)c->rcv_ssthresh, top);
 	if (unused > 0)					/* R10.2 */
 		c->rcv_ssthresh = max((s64)c->rcv_ssthresh, win_from_space(c, unused));

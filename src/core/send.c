@@ -111,7 +111,8 @@ static u32 size_goal(const struct conn *c)
 {
 	u32 mss = snd_mss(c), pkts;
 
-	if (mem_under_pressure(&c->mem) || mem_above_high(&c->mem))
+	if ((mem_under_pressure(&c->mem) || mem_above_high(&c->mem)) &&
+	    !mem_linux_rules(&c->mem))
 		return mss;
 	pkts = min((u32)WIRE_DGRAM_MAX / (c->mss + WIRE_HDR), (u32)TX_BATCH_PKTS);
 	pkts = min(pkts, c->max_window / 2 / mss);

@@ -100,6 +100,7 @@ int mem_reserve(struct mem_acct *a, u32 bytes);
 bool mem_under_pressure(const struct mem_acct *a);	/* the flag */
 bool mem_below_low(const struct mem_acct *a);		/* memory_allocated < low */
 bool mem_above_high(const struct mem_acct *a);
+bool mem_linux_rules(const struct mem_acct *a);		/* arena_kernel_rules() */
 void mem_moderate_sndbuf(struct mem_acct *a);		/* R3.10 */
 
 /* For tests: the nth request from now on (1: the next; any account, any of

@@ -186,7 +186,5 @@ unsigned arena_pool_target(const struct arena *ar)
 
 void arena_kernel_rules(struct arena *ar, bool on)
 {
-	arena_lock(ar);
-	ar->kernel_rules = on;
-	arena_unlock(ar);
+	atomic_store(&arena_local(ar)->domain->linux_rules, on);
 }

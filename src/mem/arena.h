@@ -120,7 +120,7 @@ void arena_tick(struct arena *ar, usec_t now);
 bool arena_wants_tick(const struct arena *ar);
 /* Gives all credit back at once: at exit. */
 void arena_flush(struct arena *ar);
-/* For tests: Linux's own ladder, without D8.4 and D8.5. */
+/* For tests: Linux's own rules in its whole domain, without D8.4 and D8.5. */
 void arena_kernel_rules(struct arena *ar, bool on);
 
 struct domain *arena_domain(const struct arena *ar);

@@ -104,7 +104,6 @@ struct arena {
 
 	/* the domain's limits as of `config`, and what follows from them */
 	u32 config;
-	u32 kernel_rules;
 	_Atomic u32 arenas;	/* live ones of the domain; read without the lock */
 	u32 r;			/* R of D8.3 */
 	u32 k;			/* and K */

@@ -125,10 +125,15 @@ static s64 sockets(const struct domain *d)
 	return max(get(&d->sockets_allocated), (s64)0);
 }
 
+static bool linux_rules(const struct domain *d)
+{
+	return atomic_load_explicit(&d->linux_rules, memory_order_relaxed);
+}
+
 /* How far above high the guarantee and step 8 still hold. */
 static s64 ceiling(const struct arena *ar, const struct domain *d)
 {
-	if (ar->kernel_rules)
+	if (linux_rules(d))
 		return INT64_MAX;
 	return (s64)ar->lim.mem[2] + sockets(d) * ar->grant;
 }
@@ -158,7 +163,7 @@ static bool ladder(struct mem_acct *a, s64 size, s64 total, enum mem_dir dir)
 		if (within_guarantee(a, lim, dir) || !domain_under_pressure(d) ||
 		    fair_share(a, d, high))
 			return true;
-	} else if (!ar->kernel_rules && total <= ceiling(ar, d) &&
+	} else if (!linux_rules(d) && total <= ceiling(ar, d) &&
 		   within_guarantee(a, lim, dir)) {
 		if (dir == MEM_SND)	/* stopped by its own limit after this */
 			mem_moderate_sndbuf(a);
@@ -355,6 +360,11 @@ static s64 threshold(const struct domain *d, int i)
 	u32 seq = atomic_load_explicit(&d->limits_seq, memory_order_acquire);
 
 	return (s64)__atomic_load_n(&d->limits[seq & 1].mem[i], __ATOMIC_RELAXED);
+}
+
+bool mem_linux_rules(const struct mem_acct *a)
+{
+	return linux_rules(arena_local(a->arena)->domain);
 }
 
 bool mem_under_pressure(const struct mem_acct *a)

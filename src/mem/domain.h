@@ -89,6 +89,7 @@ struct domain {
 	_Atomic s32 limits_writer;	/* pid; 0: nobody */
 	struct mem_limits limits[2];
 	_Atomic u32 config;	/* raised when limits or the count of arenas change */
+	_Atomic u32 linux_rules;	/* for tests: without D8.4 and D8.5 */
 
 	/* One line of their own each: every charge writes the first. */
 	_Alignas(64) _Atomic s64 memory_allocated;	/* pages */

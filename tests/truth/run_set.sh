@@ -76,14 +76,17 @@ t7_refused()
 
 t72_raised()
 {
-	local before ms
+	local before m
 
-	settled || return
-	before=$(field "$RUDP_DOMAIN" allocated)
-	set_limits mem="4000 6000 8000" || return
-	ms=$("$truth" reaches "$RUDP_DOMAIN" $((before + 200))) || return
-	echo "$ms" >took
-	at_most "$ms" 1000	# 202 in theory, on a machine that does other things, too
+	: >took
+	for m in "600 800 1000" "1200 1600 2000" "4000 6000 8000"; do
+		settled || return
+		before=$(field "$RUDP_DOMAIN" allocated)
+		set_limits mem="$m" || return
+		"$truth" reaches "$RUDP_DOMAIN" $((before + 60)) >>took || return
+	done
+	# One of three may come late where other things are done, too.
+	at_most "$(sort -n took | sed -n 2p)" 202 && at_most "$(sort -n took | tail -1)" 1000
 }
 
 t73_lowered()
@@ -96,7 +99,8 @@ t73_lowered()
 	equal "$(field "$RUDP_DOMAIN" under_pressure)" True || return
 	held=$(field "$RUDP_DOMAIN" allocated)
 	settled || return
-	at_most "$(field "$RUDP_DOMAIN" allocated)" "$held"
+	# What was on its way to an empty queue is still taken, a page each.
+	at_most "$(field "$RUDP_DOMAIN" allocated)" $((held + 60))
 }
 
 # Two domains of one user: what happens in one is nothing to the other.
@@ -120,7 +124,7 @@ live_limits()
 	"$truth" reaches "$RUDP_DOMAIN" 400 >/dev/null
 	check "T7: wrong limits are refused with one line, the old ones stay" t7_refused
 	check "T72: limits raised, those who wait go on" t72_raised
-	pass "after $(cat took) ms"
+	pass "after $(tr '\n' ' ' <took)ms"
 	check "T73: limits lowered: pressure at once" t73_lowered
 	check "T20: another domain sees nothing of it" t20_apart
 	check "T73: and nothing is lost" end_well

@@ -23,8 +23,15 @@
  *		holds them until its input ends
  *	truth reaches DOMAIN PAGES
  *		waits until the total is that or more; prints the milliseconds
+ *	truth owned DOMAIN
+ *		waits until the pages that socks own do not change any more; prints
+ *		how many there are
+ *	truth linux DOMAIN
+ *		has everybody follow Linux's rules, which know neither D8.4 nor D8.5
+ *	truth exceeds DOMAIN N MS
+ *		N samples: the bound of D8.4 must be passed, that of R2.12 not
  *
- * But for the hoarder nothing here takes a lock. An arena's numbers count if its sequence number
+ * But for these and the hoarder nothing here takes a lock. An arena's numbers count if its sequence number
  * was even, and the same before and after; a sock's, if they fit at one of
  * several looks: what is really wrong stays wrong.
  */
@@ -363,19 +370,26 @@ static int wait_gone(s32 pid)
 	return 1;
 }
 
+static s64 owned_now(void)
+{
+	s64 owned = 0;
+
+	for (u32 i = 0; i < DOMAIN_ARENAS; i++) {
+		struct seen s;
+
+		if (have_view(i) && look(i, &s))
+			owned += s.owned;
+	}
+	return owned;
+}
+
 static int wait_zero(s64 listeners)
 {
 	u64 since = now_ms();
 	s64 total, charged, socks, owned;
 
 	do {
-		owned = 0;
-		for (u32 i = 0; i < DOMAIN_ARENAS; i++) {
-			struct seen s;
-
-			if (have_view(i) && look(i, &s))
-				owned += s.owned;
-		}
+		owned = owned_now();
 		if (sums(&total, &charged, &socks) && total == charged && !owned &&
 		    (listeners < 0 ? !total && !socks : socks == listeners)) {
 			printf("%ld pages, %ld sockets after %lu ms\n", (long)total, (long)socks,
@@ -402,6 +416,69 @@ static int wait_reaches(s64 pages)
 	}
 	printf("%lu\n", (unsigned long)(now_ms() - since));
 	return 0;
+}
+
+/* ---- for tests of the tests ------------------------------------------------------- */
+
+static int wait_owned(void)
+{
+	u64 since = now_ms();
+	s64 was = -1, owned;
+	int same = 0;
+
+	while (same < 10) {
+		owned = owned_now();
+		same = owned == was ? same + 1 : 0;
+		was = owned;
+		if (now_ms() - since > WAIT_MS)
+			return 1;
+		rest(20);
+	}
+	printf("%ld\n", (long)was);
+	return 0;
+}
+
+static int linux_rules(const char *name)
+{
+	struct domain *d;
+
+	if (domain_attach(&d, name, NULL, false))
+		return 1;
+	atomic_store(&d->linux_rules, 1);
+	domain_detach(d);
+	return 0;
+}
+
+/* R2.12 with segments of 64 KiB, for socks that all send and receive. */
+static s64 linux_bound(const struct mem_limits *l, s64 socks, u32 arenas)
+{
+	s64 seg = RUN_UNITS_MAX * UNIT_BYTES + UNIT_BYTES;
+
+	return (s64)l->mem[2] + socks * (mem_pages(seg + SOCK_MIN_SNDBUF) + mem_pages(seg)) +
+	       (POOL_PAGES_MIN + THREADS * RUN_PAGES_MAX) * (s64)arenas;
+}
+
+static int exceeds(unsigned n, unsigned ms)
+{
+	struct mem_limits l;
+	unsigned above = 0;
+	s64 most = 0;
+
+	domain_limits(dom, &l);
+	for (unsigned i = 0; i < n; i++) {
+		s64 total = domain_allocated(dom);
+		s64 socks = atomic_load(&dom->sockets_allocated);
+
+		above += total > bound(&l, socks, families());
+		if (total > linux_bound(&l, socks, families()))
+			complain("above Linux's bound", total,
+				 linux_bound(&l, socks, families()));
+		most = max(most, total);
+		rest(ms);
+	}
+	printf("%u samples, most %ld pages, high %ld, %u above the bound of D8.4\n", n,
+	       (long)most, (long)l.mem[2], above);
+	return wrong || !above;
 }
 
 static int hoard(const char *name, s64 pages)
@@ -437,7 +514,8 @@ int main(int argc, char **argv)
 	int err;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: truth sample|gone|zero|hoard|reaches DOMAIN ...\n");
+		fprintf(stderr, "usage: truth sample|gone|zero|hoard|reaches|owned|linux|"
+			"exceeds DOMAIN ...\n");
 		return 2;
 	}
 	err = domain_open(&dom, argv[2]);
@@ -451,6 +529,12 @@ int main(int argc, char **argv)
 		return wait_gone(atoi(argv[3]));
 	if (!strcmp(argv[1], "reaches") && argc == 4)
 		return wait_reaches(atoi(argv[3]));
+	if (!strcmp(argv[1], "owned"))
+		return wait_owned();
+	if (!strcmp(argv[1], "linux"))
+		return linux_rules(argv[2]);
+	if (!strcmp(argv[1], "exceeds") && argc == 5)
+		return exceeds((unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
 	if (!strcmp(argv[1], "hoard") && argc == 4)
 		return hoard(argv[2], atoi(argv[3]));
 	if (!strcmp(argv[1], "zero"))
