@@ -11,6 +11,7 @@
 #include "rt/sys.h"
 
 enum { SEND_CHUNK = 65536 };
+#define AGES_US	(3650 * 86400 * USEC_PER_SEC)
 
 #define LOOK_US (2 * USEC_PER_SEC)
 
@@ -74,6 +75,13 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	if (!ret)
 		driven_lost(sk, fd);
 	return ret ? -ECONNRESET : 0;	/* its driver died, who follows gave it up */
+}
+
+/* Whoever has taken something tells of it when a signal comes, wanted restarts
+ * or not; and what has a time limit is not restarted. */
+static usec_t wait_limit(usec_t until, size_t done)
+{
+	return done && until == USEC_NEVER ? rt_now() + AGES_US : until;
 }
 
 /* The call returns the connection's error, which is reported once: then ERR
@@ -229,7 +237,7 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 			continue;
 		if (!wait)
 			break;
-		ret = sock_wait(r, fd, false, until);
+		ret = sock_wait(r, fd, false, wait_limit(until, done));
 		if (ret < 0)
 			return done ? (ssize_t)done : ret;
 	}
@@ -332,7 +340,7 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 			continue;
 		if ((!total && !err) || enough(sk, done, total, flags) || (!n && err != -EAGAIN) || !wait)
 			break;
-		ret = sock_wait(r, fd, true, until);
+		ret = sock_wait(r, fd, true, wait_limit(until, done));
 		if (ret < 0) {
 			err = ret;
 			goto out;

@@ -152,6 +152,71 @@ static void restarted(void)
 	}
 }
 
+static void *read_later(void *arg)
+{
+	static char sink[65536];
+	struct timespec t = { 0, 300000000 };
+
+	nanosleep(&t, NULL);
+	while (read(*(int *)arg, sink, sizeof(sink)) > 0)
+		;
+	return NULL;
+}
+
+/* A signal whose handler wants restarts comes to a send that nothing fits into:
+ * with a time limit it ends, without one it goes on. */
+static void t31_restarted_send(bool limit)
+{
+	struct timeval tv = { 5, 0 };
+	pthread_t t, r;
+	int c, s, times = limit ? 1000 : 3;
+	ssize_t n;
+	char x = 'x';
+
+	handler(on_usr1, SA_RESTART);
+	pair(&c, &s);
+	fill(c);
+	nonblocking(c, false);
+	if (limit)
+		setsockopt(c, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	else
+		pthread_create(&r, NULL, read_later, &s);
+	alarms = 0;
+	stop = false;
+	pthread_create(&t, NULL, pester, &times);
+	do		/* what the peer still takes */
+		n = write(c, &x, 1);
+	while (limit ? n > 0 : !alarms);
+	say(limit ? "restart, with a time limit: write" : "restart: write", n);
+	stop = true;
+	pthread_join(t, NULL);
+	printf("  interrupted: %d\n", alarms > 0);
+	close(c);
+	if (!limit)
+		pthread_join(r, NULL);
+	close(s);
+}
+
+/* A send that has taken something says how much. */
+static void t31_count(int flags)
+{
+	static char all[16 << 20];
+	int c, s, times = 1000;
+	pthread_t t;
+	ssize_t n;
+
+	handler(on_usr1, flags);
+	pair(&c, &s);
+	stop = false;
+	pthread_create(&t, NULL, pester, &times);
+	n = write(c, all, sizeof(all));
+	printf("interrupted in the middle: some %d\n", n > 0 && (size_t)n < sizeof(all));
+	stop = true;
+	pthread_join(t, NULL);
+	close(c);
+	close(s);
+}
+
 /* Out of a read, and everything still works. */
 static void jumped(void)
 {
@@ -210,6 +275,10 @@ int main(int argc, char **argv)
 	timeouts();
 	interrupted(0, "without restart");
 	restarted();
+	t31_restarted_send(true);
+	t31_restarted_send(false);
+	t31_count(0);
+	t31_count(SA_RESTART);
 	jumped();
 	cancelled();
 	return 0;
