@@ -113,17 +113,22 @@ def stall_server(port, count):
                 done[conn] = 0
                 sel.register(conn, selectors.EVENT_WRITE)
                 continue
-            try:
-                done[sock] += sock.send(data[done[sock]:])
-            except BlockingIOError:
-                continue
-            except OSError as e:
-                print(f"send: {e}", flush=True)
-                done[sock] = count
             if done[sock] == count:
                 sel.unregister(sock)
                 sock.close()
                 del done[sock]
+                continue
+            try:
+                done[sock] += sock.send(data[done[sock]:])
+                if done[sock] == count:
+                    # Closed with data queued it might be reset for want of memory.
+                    sock.shutdown(socket.SHUT_WR)
+                    sel.modify(sock, selectors.EVENT_READ)
+            except BlockingIOError:
+                pass
+            except OSError as e:
+                print(f"send: {e}", flush=True)
+                done[sock] = count
 
 
 def stall_client(port, number, count):
