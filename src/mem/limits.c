@@ -164,8 +164,31 @@ static u64 cgroup_value(const char *dir, const char *file)
 	return v;
 }
 
-/* Our path in the unified hierarchy, "/..." ; false: there is none. */
-static bool cgroup_self(const char *file, char *out, size_t len)
+/* A hierarchy that may limit our memory: the unified one, or memory's own. */
+struct hierarchy {
+	const char *controller;	/* in /proc/self/cgroup */
+	const char *under;	/* what it is mounted on, below the root of all */
+	const char *files[2];	/* that hold limits */
+};
+
+static const struct hierarchy hierarchies[] = {
+	{ "", "", { "memory.max", "memory.high" } },
+	{ "memory", "/memory", { "memory.limit_in_bytes", NULL } },
+};
+
+/* Is it one of a list with commas? */
+static bool listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+		if (!strncmp(p, word, len) && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}
+
+/* Our path in it, "/..." ; false: there is none. */
+static bool cgroup_self(const char *file, const char *controller, char *out, size_t len)
 {
 	FILE *f = fopen(file, "re");
 	char line[CGROUP_PATH_MAX];
@@ -174,29 +197,36 @@ static bool cgroup_self(const char *file, char *out, size_t len)
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "0::/", 4))
+		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+
+		if (!path || path[1] != '/')
 			continue;
-		line[strcspn(line, "\n")] = 0;
-		found = (size_t)snprintf(out, len, "%s", line + 3) < len;
+		*path++ = 0;
+		path[strcspn(path, "\n")] = 0;
+		found = listed(list + 1, controller) &&
+			(size_t)snprintf(out, len, "%s", path) < len;
 	}
 	fclose(f);
 	return found;
 }
 
-static u64 cgroup_limit(const char *self_file, const char *root)
+/* The least limit from our group up to the root. Of groups that are not to be
+ * seen here (a container shows its own as the root) the root alone counts. */
+static u64 cgroup_limit(const struct hierarchy *h, const char *self_file, const char *root)
 {
 	char self[CGROUP_PATH_MAX / 2], dir[CGROUP_PATH_MAX];
-	size_t root_len = strlen(root);
+	size_t root_len = strlen(root) + strlen(h->under);
 	u64 least = UINT64_MAX;
 
-	if (root_len >= sizeof(dir) / 2 || !cgroup_self(self_file, self, sizeof(self)))
+	if (root_len >= sizeof(dir) / 2 ||
+	    !cgroup_self(self_file, h->controller, self, sizeof(self)))
 		return least;
-	snprintf(dir, sizeof(dir), "%s%s", root, self);
+	snprintf(dir, sizeof(dir), "%s%s%s", root, h->under, self);
 	for (;;) {
 		char *slash;
 
-		least = min(least, cgroup_value(dir, "memory.max"));
-		least = min(least, cgroup_value(dir, "memory.high"));
+		for (int i = 0; i < 2 && h->files[i]; i++)
+			least = min(least, cgroup_value(dir, h->files[i]));
 		slash = strrchr(dir + root_len, '/');
 		if (!slash)
 			return least;
@@ -207,12 +237,15 @@ static u64 cgroup_limit(const char *self_file, const char *root)
 u64 mem_available_from(const char *meminfo, const char *self_cgroup,
 		       const char *cgroup_root, u64 *total_bytes)
 {
-	u64 total = meminfo_total(meminfo);
+	u64 total = meminfo_total(meminfo), least;
 
 	if (!total)
 		total = (u64)1 << 30;	/* no /proc: assume little */
+	least = total;
 	*total_bytes = total;
-	return min(total, cgroup_limit(self_cgroup, cgroup_root)) / PAGE_BYTES;
+	for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
+		least = min(least, cgroup_limit(&hierarchies[i], self_cgroup, cgroup_root));
+	return least / PAGE_BYTES;
 }
 
 u64 mem_available_pages(u64 *total_bytes)

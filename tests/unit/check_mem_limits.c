@@ -158,6 +158,36 @@ START_TEST(t2_cgroup_two_levels_up)
 }
 END_TEST
 
+/* The same where memory has a hierarchy of its own (version 1), and in a
+ * container that shows its group as the root. */
+START_TEST(t2_cgroup_of_the_old_kind)
+{
+	char root[] = "/tmp/rudp-cgroup-XXXXXX", v1[64], a[80], mi[80], self[80], cmd[100];
+	u64 bytes;
+
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	snprintf(v1, sizeof(v1), "%s/memory", root);
+	snprintf(a, sizeof(a), "%s/a", v1);
+	ck_assert_int_eq(mkdir(v1, 0700), 0);
+	ck_assert_int_eq(mkdir(a, 0700), 0);
+	put_file(root, "meminfo", "MemTotal:       25165824 kB\n");
+	put_file(v1, "memory.limit_in_bytes", "9223372036854771712\n");
+	put_file(a, "memory.limit_in_bytes", "67108864\n");
+	snprintf(mi, sizeof(mi), "%s/meminfo", root);
+	snprintf(self, sizeof(self), "%s/self", root);
+
+	put_file(root, "self", "5:cpuset,memory:/a/b\n1:name=memory_of:/x\n0::/\n");
+	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 16384);
+	put_file(root, "self", "5:memory_too:/a/b\n0::/\n");
+	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 6291456);
+	put_file(root, "self", "5:memory:/docker/0123456789\n0::/\n");
+	put_file(v1, "memory.limit_in_bytes", "33554432\n");
+	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 8192);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
+	ck_assert_int_eq(system(cmd), 0);
+}
+END_TEST
+
 START_TEST(this_machine_has_memory)
 {
 	u64 bytes, pages = mem_available_pages(&bytes);
@@ -178,6 +208,7 @@ int main(void)
 	tcase_add_test(t, parses_pages_and_bytes);
 	tcase_add_test(t, refuses_what_is_malformed);
 	tcase_add_test(t, t2_cgroup_two_levels_up);
+	tcase_add_test(t, t2_cgroup_of_the_old_kind);
 	tcase_add_test(t, this_machine_has_memory);
 	suite_add_tcase(s, t);
 	return run_suite(s);
