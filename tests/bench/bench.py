@@ -1,7 +1,8 @@
 """bench.py - librudp against kernel TCP, in one run, in interleaved rounds.
 
-Each case runs once per side and round; what is printed are medians, and their
-ratios. Figures of different runs or machines must not be compared, ratios may.
+Each case runs once per side and round; what is printed are medians, and the
+medians of the rounds' ratios. Figures of different runs or machines must not be
+compared, ratios may.
 
   BENCH_RUNS=5        rounds
   BENCH_ONLY=a,b      groups or cases whose name begins so (BENCH_LIST=1 lists)
@@ -38,6 +39,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PINGPONG = f"{BUILD}/tests/bench/pingpong"
 MANY = f"{BUILD}/tests/e2e/many"
 PROBE = f"{BUILD}/tests/e2e/probe"
+RELAY = f"{BUILD}/tests/e2e/relay"
 LIMIT_S = 120           # no single measurement takes so long
 LO = "127.0.0.1"
 
@@ -170,13 +172,34 @@ class Loopback:
         pass
 
 
+class Link:
+    """A path that loses: a TUN device behind which we meet ourselves."""
+    near, far, port = "10.79.0.1", "10.79.0.2", "5301"
+
+    def __init__(self, out, congestion):
+        self.env = ["env", f"RUDP_CONGESTION={congestion}"]
+        self.relay = subprocess.Popen(
+            [RELAY, "-d", "bench0", "-p", self.port, "-o", out, "-i", "delay=20ms"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.relay.stdout.readline()
+        for text in (f"ip addr add {self.near}/24 dev bench0", "ip link set bench0 up"):
+            subprocess.run(text.split(), check=True)
+
+    def places(self):
+        return Place(self.near, self.env), Place(self.far, self.env)
+
+    def close(self):
+        self.relay.terminate()
+        self.relay.wait()
+
+
 # --- measurements: each returns {metric: value} ----------------------------------------
 
 def bulk(stage, side, streams, extra):
     client_at, server_at = stage.places()
-    port = free_port()
+    port = getattr(stage, "port", None) or free_port()
     congestion = {"tcp": ["-C", "cubic"], "same": ["-C", "cubic"],
-                  "bbr": ["-C", "bbr"], "rudp": [], "huge": []}[side]
+                  "bbr": ["-C", "bbr"]}.get(side, [])
     with Program(side, server_at, ["iperf3", "-s", "-1", "-p", port, "--forceflush"]) as server:
         server.line_with("Server listening")
         with Program(side, client_at,
@@ -385,7 +408,11 @@ def caretaker(_, side, count):
 
 BULK = {"128K": (1, ("-l", "128K")), "128K-8streams": (8, ("-l", "128K")),
         "1K-nagle": (1, ("-l", "1K")), "1K-nodelay": (1, ("-l", "1K", "-N"))}
-STAGES = {"lo": Loopback, "veth": lambda: Veth(True), "veth-off": lambda: Veth(False)}
+LOSSES = ("0%", "0.1%", "1%", "3%")
+STAGES = {"lo": Loopback, "veth": lambda: Veth(True), "veth-off": lambda: Veth(False),
+          **{f"{cc}-{x}": lambda cc=cc, x=x: Link(f"rate=100mbit,queue=500k,delay=20ms,loss={x}",
+                                                  cc)
+             for cc in ("bbr", "cubic") for x in LOSSES}}
 
 
 def cases():
@@ -417,6 +444,11 @@ def cases():
     yield "processes/accept", "lo", accepts, (), ("rudp", "tcp")
     for count in (1, 1000):
         yield f"processes/caretaker-{count}", "lo", caretaker, (count,), ("rudp",)
+    # 100 Mbit/s, 40 ms, and so many packets lost, for at least 8 s.
+    for x in LOSSES:
+        for cc, kernel in (("bbr", "bbr"), ("cubic", "tcp")):
+            yield (f"lossy-{cc}/{x}", f"{cc}-{x}", bulk, (1, ("-t", str(max(SECONDS, 8)))),
+                   ("rudp", kernel))
     yield "connections/one-by-one", "lo", connections, (), ("rudp", "tcp")
     yield "idle/connection", "lo", idle, (), ("rudp", "tcp")
 
@@ -436,15 +468,21 @@ def give_up(*_):
     raise Failed(f"not done after {LIMIT_S} s")
 
 
+def rounds_of(name):
+    """What differs by a few percent at most needs more of them."""
+    return RUNS * 3 if name.startswith("governance/") else RUNS
+
+
 def measure(case, results):
     name, where, function, arguments, sides = case
     sides = sides_of(sides)
+    rounds = rounds_of(name)
     stage = STAGES[where]()
     try:
-        for round_no in range(RUNS):
+        for round_no in range(rounds):
             turn = round_no % len(sides)
             for side in sides[turn:] + sides[:turn]:
-                print(f"\r\033[K{name}: round {round_no + 1} of {RUNS}, {side} ",
+                print(f"\r\033[K{name}: round {round_no + 1} of {rounds}, {side} ",
                       end="", file=sys.stderr, flush=True)
                 signal.alarm(LIMIT_S)
                 try:
@@ -455,7 +493,7 @@ def measure(case, results):
                 finally:
                     signal.alarm(0)
                 for metric, value in values.items():
-                    results.setdefault((name, metric), {}).setdefault(side, []).append(value)
+                    results.setdefault((name, metric), {}).setdefault(side, {})[round_no] = value
     finally:
         stage.close()
 
@@ -464,6 +502,12 @@ def measure(case, results):
 
 def number(v):
     return f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" if v < 10 else f"{v:.1f}"
+
+
+def ratio(ours, theirs):
+    """Of two sides, each round for itself: what drifts meanwhile does not count."""
+    pairs = [ours[r] / theirs[r] for r in ours if theirs.get(r)]
+    return statistics.median(pairs) if pairs else None
 
 
 def table(results):
@@ -475,11 +519,13 @@ def table(results):
     first, others = sides[0], sides[1:]
     rows = [["case", "metric", first] + [x for o in others for x in (o, f"{first}/{o}")]]
     for (name, metric), by_side in results.items():
-        mid = {s: statistics.median(v) for s, v in by_side.items()}
+        mid = {s: statistics.median(v.values()) for s, v in by_side.items()}
+        digits = 3 if name.startswith("governance/") else 2
         row = [name, metric, number(mid[first]) if first in mid else "-"]
         for o in others:
             row.append(number(mid[o]) if o in mid else "-")
-            row.append(f"{mid[first] / mid[o]:.2f}" if first in mid and mid.get(o) else "-")
+            r = ratio(by_side.get(first, {}), by_side.get(o, {}))
+            row.append(f"{r:.{digits}f}" if r is not None else "-")
         rows.append(row)
     return rows
 
@@ -493,12 +539,15 @@ def show(rows):
 
 def save(results):
     with open(OUT + ".json", "w", encoding="ascii") as f:
-        json.dump([{"case": n, "metric": m, "sides": s} for (n, m), s in results.items()],
+        json.dump([{"case": n, "metric": m,
+                    "sides": {s: list(v.values()) for s, v in by_side.items()}}
+                   for (n, m), by_side in results.items()],
                   f, indent=1)
     with open(OUT + ".tsv", "w", encoding="ascii") as f:
         f.write("case\tmetric\tside\tmedian\tmin\tmax\truns\n")
         for (name, metric), by_side in results.items():
-            for side, v in by_side.items():
+            for side, rounds in by_side.items():
+                v = list(rounds.values())
                 f.write(f"{name}\t{metric}\t{side}\t{statistics.median(v):.6g}\t"
                         f"{min(v):.6g}\t{max(v):.6g}\t{len(v)}\n")
 

@@ -9,16 +9,26 @@
  * link -o (out), those back through link -i; LINK is as link_parse() takes it:
  * "loss=2%,reorder=5%,reorder_by=5ms,dup=1%,seed=7". At SIGTERM it prints what
  * it did to them.
+ *
+ *	relay -d DEVICE -p PORT [-o LINK] [-i LINK]
+ *
+ * Makes a TUN device instead, says "ready", and gives back what is sent through
+ * it with its addresses exchanged: who connects to any address behind the device
+ * meets himself, by TCP as by UDP, over the link. Out is what goes to PORT.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +61,8 @@ static unsigned queued;
 static u64 parcels;
 static struct sockaddr_in target;
 static int front, ep;
+static int device = -1;
+static unsigned out_port;
 static volatile sig_atomic_t stopped;
 
 static void die(const char *what)
@@ -158,7 +170,9 @@ static void deliver(struct parcel *p)
 {
 	ssize_t n;
 
-	if (p->out)
+	if (device >= 0)
+		n = write(device, p->data, p->len);
+	else if (p->out)
 		n = send(p->flow->fd, p->data, p->len, 0);
 	else
 		n = sendto(front, p->data, p->len, 0, (struct sockaddr *)&p->flow->client,
@@ -192,6 +206,27 @@ static void from_clients(void)
 		f = flow_of(&from);
 		if (f)
 			take(f, true, buf, n);
+	}
+}
+
+/* Checksums are the same with source and destination exchanged. */
+static void from_device(void)
+{
+	static u8 buf[DGRAM_MAX];
+
+	for (int i = 0; i < BATCH; i++) {
+		ssize_t n = read(device, buf, sizeof(buf));
+		unsigned head = (buf[0] & 15) * 4;
+		u8 source[4];
+
+		if (n < 0)
+			return;
+		if (buf[0] >> 4 != 4 || n < head + 4)
+			continue;
+		memcpy(source, buf + 12, 4);
+		memcpy(buf + 12, buf + 16, 4);
+		memcpy(buf + 16, source, 4);
+		take(NULL, (buf[head + 2] << 8 | buf[head + 3]) == (int)out_port, buf, n);
 	}
 }
 
@@ -232,6 +267,8 @@ static void wait_and_serve(void)
 	for (int i = 0; i < n; i++) {
 		if (ev[i].data.ptr)
 			from_target(ev[i].data.ptr);
+		else if (device >= 0)
+			from_device();
 		else
 			from_clients();
 	}
@@ -283,20 +320,41 @@ static void open_front(void)
 	fflush(stdout);
 }
 
+static void open_device(const char *name)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	device = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (ep < 0 || device < 0 || ioctl(device, TUNSETIFF, &ifr) < 0 ||
+	    epoll_ctl(ep, EPOLL_CTL_ADD, device, &ev) < 0)
+		die("relay: the device");
+	puts("ready");
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
+	const char *name = NULL;
 	struct link_params params[2] = { { .seed = 1 }, { .seed = 1 } };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:o:i:")) != -1) {
+	while ((opt = getopt(argc, argv, "t:o:i:d:p:")) != -1) {
 		bool ok = opt != '?';
 
 		if (opt == 't')
 			parse_target(optarg);
+		else if (opt == 'd')
+			name = optarg;
+		else if (opt == 'p')
+			out_port = (unsigned)atoi(optarg);
 		else if (ok)
 			ok = link_parse(&params[opt == 'o'], optarg);
 		if (!ok) {
-			fprintf(stderr, "usage: relay -t HOST:PORT [-o LINK] [-i LINK]\n");
+			fprintf(stderr, "usage: relay -t HOST:PORT | -d DEVICE -p PORT "
+				"[-o LINK] [-i LINK]\n");
 			return 2;
 		}
 	}
@@ -304,7 +362,10 @@ int main(int argc, char **argv)
 		link_init(&links[out], &params[out], out);
 	signal(SIGTERM, stop);
 	signal(SIGINT, stop);
-	open_front();
+	if (name)
+		open_device(name);
+	else
+		open_front();
 	while (!stopped)
 		wait_and_serve();
 	report("out", true);
