@@ -157,7 +157,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	sweep_tick();
 	if (drv.unclaimed && driven_claim())
 		drv.unclaimed = false;
-	if (++idle_ticks >= IDLE_TICKS && !tw && !domain_under_pressure(drv.dom))
+	if (++idle_ticks >= IDLE_TICKS && !tw && !arena_wants_tick(drv.ar))
 		ev_timer_stop(loop, t);
 }
 

@@ -9,6 +9,8 @@ family.py hold PORT N PATH   N connections, from which nothing is read. Then a
                                quit
 family.py stranger PATH      takes what is passed there, looks, and keeps it
 family.py look FD...         looks into descriptors, and keeps them
+family.py idle               fills a connection to itself for a second, reads all
+                             of it, and keeps it
 family.py count RUDPSTAT RELAY
                              opens and closes sockets; alloc must follow
 
@@ -16,6 +18,7 @@ family.py count RUDPSTAT RELAY
 import array
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -73,6 +76,24 @@ def hold(port, n, path):
                                     array.array("i", [x.fileno() for x in socks]))])
         else:
             break
+
+
+def idle():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+    client.setblocking(False)
+    sent = received = 0
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        while select.select([], [client], [], 0.01)[1]:
+            sent += client.send(bytes(1 << 20))
+        while received < sent / 2:
+            received += len(server.recv(1 << 20))
+    while received < sent:
+        received += len(server.recv(1 << 20))
+    say("idle after", sent)
+    sys.stdin.read()
 
 
 # --- what counts (T19) -------------------------------------------------------------
@@ -147,6 +168,8 @@ if sys.argv[1] == "hold":
     hold(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 elif sys.argv[1] == "stranger":
     stranger(sys.argv[2])
+elif sys.argv[1] == "idle":
+    idle()
 elif sys.argv[1] == "look":
     look([socket.socket(fileno=int(fd)) for fd in sys.argv[2:]])
 else:

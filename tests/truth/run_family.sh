@@ -33,6 +33,34 @@ t19_what_counts() { run "$python" "$here/family.py" count "$rudpstat" "$e2e_bin/
 
 counts() { check "T19: what counts as a sock, and what does not" t19_what_counts; }
 
+# --- D8.3 --------------------------------------------------------------------------
+
+# What was kept for the next moment goes back: nothing but the pool is left.
+d8_3_gone()
+{
+	local i
+
+	for ((i = 0; i < 40; i++)); do
+		"$rudpstat" -j -d "$RUDP_DOMAIN" | "$python" -c '
+import json, sys
+memory = json.load(sys.stdin)["domains"][0]["memory"]
+print(memory)
+sys.exit(memory["allocated"] > 1024)' && return
+		sleep 0.1
+	done
+	false
+}
+
+idle()
+{
+	export RUDP_MEM="1G 2G 3G"
+	told idle "$python" "$here/family.py" idle
+	ready_log "idle after" || return
+	check "D8.3: a process whose connections are idle keeps no credit" d8_3_gone
+	exec 8>&-
+	unset RUDP_MEM
+}
+
 # --- T45 ---------------------------------------------------------------------------
 
 t45_giant_send()
@@ -152,5 +180,5 @@ charges()
 	exec 8>&-
 }
 
-in_modes counts giant stopped charges
+in_modes counts idle giant stopped charges
 finish
