@@ -40,7 +40,7 @@ d8_3_gone()
 {
 	local i
 
-	for ((i = 0; i < 40; i++)); do
+	for ((i = 0; i < 15; i++)); do
 		"$rudpstat" -j -d "$RUDP_DOMAIN" | "$python" -c '
 import json, sys
 memory = json.load(sys.stdin)["domains"][0]["memory"]
