@@ -118,8 +118,10 @@ static void unpin(int fd, struct fd_entry *e)
 /* Calls that the thread left in a way that jump.c does not see. */
 static void forget_left_uses(void)
 {
-	if (!critical.depth && !critical.in_handler)
-		uses = NULL;
+	if (critical.depth || critical.in_handler)
+		return;
+	uses = NULL;
+	rt_at = &rt_home;
 }
 
 bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
@@ -144,6 +146,7 @@ bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 	u->fd = fd;
 	u->outer = uses;
 	uses = u;
+	u->was = rt_enter(u->ref.sk);
 	if (unlikely(atomic_load_explicit(&u->ref.sk->kind, memory_order_relaxed) == SK_PLAIN) &&
 	    !fd_taking) {
 		fd_take_plain(u);
@@ -162,6 +165,7 @@ void fd_put(struct fd_use *u)
 	if (!u->entry)
 		return;
 	uses = u->outer;
+	rt_at = u->was;
 	unpin(u->fd, u->entry);
 	u->entry = NULL;
 	critical_leave();
@@ -173,6 +177,7 @@ void fd_put_all(void)
 		struct fd_use *u = uses;
 
 		uses = u->outer;
+		rt_at = u->was;
 		unpin(u->fd, u->entry);
 	}
 	critical.depth = 0;
@@ -215,6 +220,7 @@ int fd_close(struct fd_use *u)
 	/* Before the number is free, or its next owner's entry would be hit. */
 	atomic_store_explicit(&e->sk, NULL, memory_order_release);
 	uses = u->outer;
+	rt_at = u->was;
 	u->entry = NULL;
 	if (atomic_compare_exchange_strong(&e->state, &only_mine, 0)) {
 		ret = sock_close(&u->ref, u->fd);

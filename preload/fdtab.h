@@ -37,6 +37,7 @@ struct fd_entry {
 struct fd_use {
 	struct sock_ref ref;
 	struct fd_entry *entry;		/* NULL: no pin held */
+	struct driver *was;	/* the family that the thread stood in */
 	struct fd_use *outer;		/* the thread's other pins: a handler's caller */
 	int fd;
 };

@@ -20,6 +20,7 @@ static void child_of_fork(void)
 	if (rt_bypass)		/* a caretaker: the program's numbers are not its own */
 		return;
 	atomic_store(&identity->pid, getpid());
+	rt_child();
 	watch_forked();
 	fd_after_fork();
 }

@@ -29,8 +29,7 @@ static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
 		return -EINVAL;		/* shut down: no longer listening */
 	if (n < 0)
 		return (int)n;
-	if (!lsk->guest)
-		atomic_fetch_sub(&lsk->shown, 1);
+	atomic_fetch_sub(&lsk->shown, 1);
 	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EMFILE;		/* the kernel had no number; the driver queues it again */
 	memcpy(&got, CMSG_DATA(cm), sizeof(got));
@@ -48,7 +47,7 @@ static void taken(struct sock_ref *r)
 		sock_unlock(lsk, -1);
 }
 
-static int take_as_member(struct sock_ref *r, u32 index, u32 gen, struct sock_ref *ret)
+static int take_over(struct sock_ref *r, u32 index, u32 gen, struct sock_ref *ret)
 {
 	int err;
 
@@ -58,14 +57,6 @@ static int take_as_member(struct sock_ref *r, u32 index, u32 gen, struct sock_re
 	if (!err)
 		local_ref(ret->sk);
 	return err;
-}
-
-/* Its family's driver counts it. */
-static int take_as_guest(int got, struct sock_ref *ret)
-{
-	int err = guest_join(got, ret);
-
-	return err ? err : sock_lock(ret);
 }
 
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
@@ -84,7 +75,7 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 			return got;
 		if (got < 0)
 			return got;
-		err = r->sk->guest ? take_as_guest(got, ret) : take_as_member(r, index, gen, ret);
+		err = take_over(r, index, gen, ret);
 		if (!err)
 			break;
 		sys_close(got);		/* it died in the queue */

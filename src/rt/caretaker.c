@@ -28,13 +28,16 @@
 struct kept {
 	u32 gen[CARE_KINDS];	/* gen + 1; 0: none */
 	int fd[CARE_KINDS];
-	bool known;		/* the driver had adopted it */
+	bool known;		/* the driver had adopted it ... */
+	u32 known_gen;		/* ... as this one */
 	bool lost;
+	bool again;		/* somebody was inside: it is still to be looked after */
 };
 
 static struct kept *kept;	/* by sock index */
 static u32 nkept;
 static ev_io alive;
+static bool look_again;
 
 static _Noreturn void quit(void)
 {
@@ -144,6 +147,7 @@ static void take_over(struct sock *sk)
 	if (!k)
 		return;		/* its pair waits for whoever drives */
 	k->known = true;
+	k->known_gen = atomic_load(&sk->gen);
 	sk->owner_fd = kept_fd(sk, CARE_OWNER);
 	sk->tomb_fd = kept_fd(sk, CARE_TOMB);
 	sk->port.drv_fd = sk->port_index == sk->index ? kept_fd(sk, CARE_PORT) : -1;
@@ -177,8 +181,14 @@ static bool was_lost(const struct sock *sk)
 
 static void look_after(struct sock *sk)
 {
-	if (!sock_note_trylock(sk, 0, PEND_SETTLE | PEND_TX | PEND_REFILL))
+	struct kept *k = &kept[sk->index];
+
+	if (k->known_gen != atomic_load(&sk->gen))
 		return;
+	if (!sock_note_trylock(sk, k->known_gen, PEND_SETTLE | PEND_TX | PEND_REFILL)) {
+		k->again = look_again = true;
+		return;
+	}
 	if (was_lost(sk)) {
 		atomic_store(&sk->stale, 1);
 		sk->closing = true;
@@ -244,6 +254,19 @@ void care_adopt(void)
 			if (kept[i].gen[k] && (!is_driven(rt_sock(i)) ||
 					       kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
 				forget(&kept[i], k);
+}
+
+void care_again(void)
+{
+	if (!look_again)
+		return;
+	look_again = false;
+	for (u32 i = 0; i < nkept; i++) {
+		if (!kept[i].again)
+			continue;
+		kept[i].again = false;
+		look_after(rt_sock(i));
+	}
 }
 
 static void on_alive(struct ev_loop *loop, ev_io *w, int revents)

@@ -47,6 +47,7 @@ bool driven_lost(struct sock *sk, int fd)
 	if (!sk->known) {		/* nobody but its last close will free it */
 		sk->m.paired = false;
 		atomic_store(&sk->kind, SK_FRESH);
+		fresh_made();
 	}
 	return true;
 }

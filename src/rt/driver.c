@@ -155,6 +155,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	port_tick();
 	care_tick();
 	sweep_tick();
+	care_again();
 	if (drv.unclaimed && driven_claim())
 		drv.unclaimed = false;
 	if (++idle_ticks >= IDLE_TICKS && !tw && !arena_wants_tick(drv.ar))

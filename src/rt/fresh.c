@@ -1,6 +1,6 @@
 /*
- * fresh.c - sockets that are neither connected nor listening, and those that
- * stand in for another family's. No driver of ours knows them, so that nobody sees their mirrors hang up: the last close frees them.
+ * fresh.c - sockets that are neither connected nor listening, so that
+ * no driver knows them, nor sees their mirrors hang up: the last close frees them.
  * Which one is the last can be told while one process has them; forked children
  * and receivers are counted. One of those that ends without closing leaves the
  * slot taken, until the family ends.
@@ -27,20 +27,29 @@ void fresh_shared(struct sock *sk)
 	atomic_fetch_add(&sk->others, 1);
 }
 
-void fresh_forked(void)
+static u32 forked(void)
 {
 	u32 end = arena_slots_max(drv.ar), n = 0;
 
-	for (u32 i = 1; atomic_load(&here) && i < end; i++) {
+	for (u32 i = 1; i < end; i++) {
 		struct sock *sk = rt_sock(i);
 		const struct local *l = local_get(i);
 
-		if (!sk || !l || !atomic_load(&l->refs) ||
-		    (atomic_load(&sk->kind) != SK_FRESH && !sk->guest))
+		if (!sk || !l || !atomic_load(&l->refs) || atomic_load(&sk->kind) != SK_FRESH)
 			continue;
 		fresh_shared(sk);
 		n++;
 	}
+	return n;
+}
+
+void fresh_forked(void)
+{
+	u32 n = 0;
+
+	for (rt_at = family_next(NULL); rt_at; rt_at = family_next(rt_at))
+		n += drv.ar && atomic_load(&here) ? forked() : 0;
+	rt_at = &rt_home;
 	atomic_store(&here, n);
 }
 

@@ -5,12 +5,13 @@
  * the one who knows the cookie answers with all that a member of the family
  * has, and from then on the process is as if it had been forked from it.
  *
- * A process is of one family. One that has sockets of its own already gets
- * those of another as relays (guest.c).
+ * A process that has sockets of its own already is of several families then
+ * (family.c).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include "mem/arena_layout.h"
@@ -18,6 +19,8 @@
 #include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
+
+static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
 u64 join_cookie(int fd)
 {
@@ -147,20 +150,26 @@ static void follow_driver(u64 hello, const int *fds)
 
 static int become_member(const struct join_reply *r, const int *fds)
 {
-	int ret = domain_attach_fd(&drv.dom, fds[JOIN_DOMAIN]);
+	struct domain *dom = NULL;
+	struct arena *ar = NULL;
+	int ret = domain_attach_fd(&dom, fds[JOIN_DOMAIN]);
 
 	if (!ret)
-		ret = arena_attach_fds(&drv.ar, drv.dom, r->row, fds[JOIN_CTL], fds[JOIN_BUF],
+		ret = arena_attach_fds(&ar, dom, r->row, fds[JOIN_CTL], fds[JOIN_BUF],
 				       fds[JOIN_HOLD]);
+	if (dom)
+		domain_moved_fd(dom, -1);
 	for (unsigned i = 0; i <= JOIN_HOLD; i++)
 		sys_close(fds[i]);
-	if (ret < 0)
+	if (ret < 0) {
+		domain_detach(dom);
 		return ret;
-	domain_moved_fd(drv.dom, -1);
+	}
+	drv.dom = dom;
+	drv.ar = ar;
 	arena_moved_fds(drv.ar, -1, -1, -1);
 	drv.shm = arena_slot(drv.ar, 0);
 	follow_driver(atomic_load(&drv.dom->arenas[r->row].hello), fds);
-	rt_joined();
 	return 0;
 }
 
@@ -168,6 +177,15 @@ static void close_all(const int *fds, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		sys_close(fds[i]);
+}
+
+/* Of those that we are of we know all. */
+static bool met(u32 row)
+{
+	for (struct driver *d = family_next(NULL); d; d = family_next(d))
+		if (d->ar && arena_row(d->ar) == row)
+			return true;
+	return false;
 }
 
 static int join_family(u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
@@ -181,7 +199,7 @@ static int join_family(u64 cookie, struct join_reply *r, int fds[JOIN_FDS])
 	for (u32 i = 0; i < DOMAIN_ARENAS && ret; i++) {
 		u64 hello = atomic_load(&d->arenas[i].hello);
 
-		if (domain_row_state(&d->arenas[i]) == ROW_LIVE && hello &&
+		if (domain_row_state(&d->arenas[i]) == ROW_LIVE && hello && !met(i) &&
 		    ask(hello, 0, cookie, r, fds))
 			ret = 0;
 	}
@@ -213,33 +231,82 @@ static void keep_udp(const struct sock *sk, int udp)
 		rt_fd_forget(high - 1);
 }
 
-int rt_join(int fd, struct sock_ref *ret)
+/* Home, as long as that is nothing yet, or nothing any more. */
+static struct sock *meet_family(u64 cookie)
 {
+	struct driver *d = !rt_home.ar || rt_abandon() ? &rt_home : family_new();
 	struct join_reply r;
 	struct sock *sk;
-	int fds[JOIN_FDS], err;
+	int fds[JOIN_FDS];
+
+	if (!d)
+		return NULL;
+	rt_at = d;
+	if (join_family(cookie, &r, fds) < 0)
+		goto out_free;
+	if (become_member(&r, fds) < 0) {
+		close_all(fds + JOIN_WAKE, r.nfds - JOIN_WAKE);
+		goto out_free;
+	}
+	if (d == &rt_home)
+		rt_joined();
+	else
+		family_add(d);
+	sk = join_find(cookie);
+	if (r.nfds > JOIN_UDP && sk)
+		keep_udp(sk, fds[JOIN_UDP]);
+	else if (r.nfds > JOIN_UDP)
+		sys_close(fds[JOIN_UDP]);
+	return sk;
+out_free:
+	rt_at = &rt_home;
+	if (d != &rt_home)
+		free(d);
+	return NULL;
+}
+
+/* In those that we are of; we stand there then. */
+static struct sock *find_everywhere(u64 cookie)
+{
+	for (struct driver *d = family_next(NULL); d; d = family_next(d)) {
+		struct sock *sk;
+
+		rt_at = d;
+		sk = drv.ar ? join_find(cookie) : NULL;
+		if (sk)
+			return sk;
+	}
+	rt_at = &rt_home;
+	return NULL;
+}
+
+int rt_join(int fd, struct sock_ref *ret)
+{
+	struct driver *was = rt_at;
+	struct sock *sk;
 	u64 cookie;
 
 	if (!may_be_ours(fd))
 		return -ENOENT;
 	cookie = join_cookie(fd);
-	sk = drv.ar ? join_find(cookie) : NULL;
-	if (!drv.ar || (!sk && rt_abandon())) {
-		err = join_family(cookie, &r, fds);
-		if (err < 0)
-			return err;
-		err = become_member(&r, fds);
-		if (err < 0) {
-			close_all(fds + JOIN_WAKE, r.nfds - JOIN_WAKE);
-			return err;
-		}
-		sk = join_find(cookie);
-		if (sk && r.nfds > JOIN_UDP)
-			keep_udp(sk, fds[JOIN_UDP]);
-	}
+	pthread_mutex_lock(&joining);
+	sk = find_everywhere(cookie);
 	if (!sk)
-		return guest_join(fd, ret);
-	*ret = (struct sock_ref){ sk, atomic_load(&sk->gen) };
-	local_ref(sk);
-	return 0;
+		sk = meet_family(cookie);
+	if (sk) {
+		*ret = (struct sock_ref){ sk, atomic_load(&sk->gen) };
+		if (atomic_load(&sk->kind) == SK_FRESH) {
+			fresh_shared(sk);
+			fresh_made();
+		}
+		local_ref(sk);
+	}
+	pthread_mutex_unlock(&joining);
+	rt_at = was;
+	return sk ? 0 : -ENOENT;
+}
+
+void join_child(void)
+{
+	joining = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }

@@ -4,8 +4,9 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/accept.c \
 	%reldir%/care.c %reldir%/care.h %reldir%/caretaker.c \
 	%reldir%/join.c %reldir%/join.h \
-	%reldir%/driven.c %reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/fresh.c %reldir%/guest.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
+	%reldir%/driven.c %reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/fresh.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
 	%reldir%/follow.c %reldir%/recv_ctl.c \
+	%reldir%/family.c \
 	%reldir%/match.c %reldir%/match.h \
 	%reldir%/plain.c %reldir%/plain.h \
 	%reldir%/linger.c %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/port.c %reldir%/port_opts.c \

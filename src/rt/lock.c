@@ -187,12 +187,18 @@ bool sock_want_reader(const struct sock *sk)
 
 /* Takes the sleepers' notes down; how they are to be woken. A thread that runs
  * packets in its own wait looks again anyway. */
-static unsigned take_down(_Atomic u32 *waits, unsigned wake, unsigned which)
+static unsigned take_down(struct sock *sk, _Atomic u32 *waits, unsigned wake, unsigned which)
 {
-	u32 who = atomic_exchange(waits, 0);
+	/* Who is of the family by a descriptor has nothing to kick with. */
+	u32 keep = rt_bypass || drv.kick_app >= 0 ? 0 : WAIT_PUMP;
+	u32 who = atomic_fetch_and(waits, keep);
 
-	if (who & WAIT_PUMP && !pump_is_me())
+	if (who & keep) {
+		driver_attention(sk);
+		wake |= WAKE_DRIVER;
+	} else if (who & WAIT_PUMP && !pump_is_me()) {
 		wake |= WAKE_PUMP;
+	}
 	return who & WAIT_FUTEX ? wake : wake & ~which;
 }
 
@@ -242,9 +248,9 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 			wake |= WAKE_DRIVER;
 	}
 	if (wake & WAKE_READER)
-		wake = take_down(&sk->rwait, wake, WAKE_READER);
+		wake = take_down(sk, &sk->rwait, wake, WAKE_READER);
 	if (wake & WAKE_WRITER)
-		wake = take_down(&sk->wwait, wake, WAKE_WRITER);
+		wake = take_down(sk, &sk->wwait, wake, WAKE_WRITER);
 	return wake;
 }
 

@@ -228,8 +228,6 @@ static int read_hello(int fd)
 		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
 	if (n == sizeof(h) && h.again == HELLO_JOIN && same_user(fd))
 		join_answer(fd, (u64)h.gen << 32 | h.index, h.nonce);
-	else if (n == sizeof(h) && h.again == HELLO_GUEST)
-		guest_answer(fd, udp);
 	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
 	driver_see_hups();	/* see mirror_driver_round() */

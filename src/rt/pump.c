@@ -112,7 +112,7 @@ int pump_create(void)
 	init_lock();
 	pump.naside = 0;
 	atomic_store(&pump.seat, 0);
-	atomic_store(pump.direct, atomic_load(&pump.threads) <= 1);
+	atomic_store(pump.direct, atomic_load(&pump.threads) <= 1 && !rt_many);
 	return make_fds();
 }
 

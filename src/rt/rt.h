@@ -38,6 +38,8 @@ enum watched { WATCH_NONE, WATCH_ONE, WATCH_MANY };
 
 /* This process's own view of a sock, by index: descriptor numbers differ from
  * process to process. Forked children have a copy. */
+enum { LOCAL_CHUNK = 1024, LOCAL_CHUNKS = 1024 };
+
 struct local {
 	_Atomic u32 refs;	/* descriptors of it in this process */
 	_Atomic u32 port_users;	/* of its port: socks with refs, itself included */
@@ -95,9 +97,19 @@ struct driver {
 	bool follows;			/* the arena has had a driver before */
 	bool unclaimed;			/* driven_claim() is still to be done */
 	usec_t now;
+	_Atomic(struct local *) locals[LOCAL_CHUNKS];	/* shared; of this process */
 };
 
-extern struct driver drv;
+extern struct driver rt_home;
+extern TLS_IE struct driver *rt_at;	/* the family that the thread stands in */
+#define drv (*rt_at)
+
+/* ---- family.c: the families of this process ------------------------------------ */
+
+struct driver *family_new(void);	/* of nobody yet */
+void family_add(struct driver *d);	/* rt_family() knows it from now on */
+struct driver *family_next(const struct driver *d);	/* home for NULL, then others */
+void family_fd_moved(int from, int to);	/* the program took a number of ours */
 
 /* ---- process and driver (start.c, driver.c) ------------------------------ */
 
@@ -311,6 +323,7 @@ void care_tick(void);			/* driver: passes what has lived for a moment */
 bool care_all(void);			/* driver: everything, now; false: there is no caretaker */
 
 void care_adopt(void);	/* who drives from now on: what the driver before had */
+void care_again(void);	/* at ticks: what somebody was inside then */
 void care_met(void);			/* driver: there is a process of the family again */
 
 /* ---- join.c: processes that come to a family other than by fork ----------------------------- */
@@ -318,12 +331,8 @@ void care_met(void);			/* driver: there is a process of the family again */
 u64 join_cookie(int fd);		/* SO_COOKIE */
 /* Driver: somebody holds such a descriptor; 0: is of the family. */
 void join_answer(int chan, u64 cookie, u64 nonce);
+void join_child(void);		/* in a forked child: nobody is in there */
 int join_relatives(void);	/* 0: the family has a driver, which is ours now */
-
-/* ---- guest.c: descriptors of a second family ------------------------------------------------ */
-
-void guest_answer(int chan, int fd);	/* driver: somebody shows one */
-int guest_join(int fd, struct sock_ref *ret);
 
 /* ---- follow.c: who wants to see a connection's events ------------------------------------------ */
 

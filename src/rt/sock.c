@@ -81,7 +81,10 @@ int sock_socket(int family, int type, int protocol, struct sock_ref *ret)
 
 void sock_dup(struct sock_ref *r)
 {
+	struct driver *was = rt_enter(r->sk);
+
 	local_ref(r->sk);
+	rt_at = was;
 }
 
 /* ---- names ---------------------------------------------------------------------- */
@@ -546,15 +549,17 @@ static void free_fresh(struct sock *sk)
 
 void sock_undup(struct sock_ref *r)
 {
+	struct driver *was = rt_enter(r->sk);
 	bool last;
 
-	if (sock_lock(r) < 0)
-		return;
-	last = local_unref(r->sk);
-	if (last && atomic_load(&r->sk->kind) == SK_FRESH)
-		free_fresh(r->sk);
-	else
-		pthread_mutex_unlock(&r->sk->lock);
+	if (!sock_lock(r)) {
+		last = local_unref(r->sk);
+		if (last && atomic_load(&r->sk->kind) == SK_FRESH)
+			free_fresh(r->sk);
+		else
+			pthread_mutex_unlock(&r->sk->lock);
+	}
+	rt_at = was;
 }
 
 int sock_plain(struct sock_ref *r)
@@ -626,6 +631,7 @@ int sock_shutdown(struct sock_ref *r, int fd, int how)
 int sock_close(struct sock_ref *r, int fd)
 {
 	struct sock *sk = r->sk;
+	struct driver *was = rt_enter(sk);
 	usec_t linger = 0;
 	int ret;
 
@@ -639,7 +645,7 @@ int sock_close(struct sock_ref *r, int fd)
 			port_release(udp_fd(sk));
 		last = local_unref(sk);
 		linger = last ? linger_until(sk) : 0;
-		if (last && (sk->guest || atomic_load(&sk->kind) == SK_FRESH))
+		if (last && (atomic_load(&sk->kind) == SK_FRESH))
 			fresh_closed(sk);
 		else
 			pthread_mutex_unlock(&sk->lock);
@@ -647,6 +653,7 @@ int sock_close(struct sock_ref *r, int fd)
 	ret = sys_close(fd);
 	if (linger)
 		linger_wait(r, linger);
+	rt_at = was;
 	return ret;
 }
 

@@ -118,7 +118,6 @@ struct sock {
 	bool named;		/* bound by the program, not only by us */
 	u8 try_plain;		/* enum plain_try */
 	_Atomic u32 plain_done;	/* the driver's attempt at TCP has an answer */
-	bool guest;		/* stands in for another family's (guest.c) */
 	bool accepted;		/* a program has taken it from accept() */
 	bool connect_started;	/* EINPROGRESS was returned */
 	bool hung_up;		/* PEND_HUP was met; the driver has to act */
@@ -176,6 +175,7 @@ void rt_leave(enum leave how);
 void rt_stay(void);
 /* Before a fork: the child may want a driver when the parent is gone. */
 void rt_forked(void);
+void rt_child(void);		/* after it, in the child */
 
 /* ---- calls ---------------------------------------------------------------- */
 
@@ -184,6 +184,23 @@ struct sock_ref {
 	struct sock *sk;
 	u32 gen;
 };
+
+/* A process may be of several families (family.c). Calls on a sock are to be
+ * made in its own: from rt_enter() until rt_at is put back. The calls below that
+ * take no reference are made at home. */
+extern bool rt_many;
+extern struct driver rt_home;
+extern TLS_IE struct driver *rt_at;
+struct driver *rt_family(const struct sock *sk);
+
+static inline struct driver *rt_enter(const struct sock *sk)
+{
+	struct driver *was = rt_at;
+
+	if (unlikely(rt_many))
+		rt_at = rt_family(sk);
+	return was;
+}
 
 /* Is the descriptor, inherited over an exec or received in a message, one of a
  * sock's? Then the process joins its family, and *ret is the sock. */

@@ -18,19 +18,16 @@
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
-#include "rt/watch.h"
 
 TLS_IE int rt_bypass;
-struct driver drv = { .wake_app = -1, .wait_app = -1, .kick_app = -1, .alive_app = -1 };
 
 static struct rt_env env = { .domain = "default" };
 static bool env_read;
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int attached, started;
 
-enum { PROTECTED_FDS = 1 << 20, LOCAL_CHUNK = 1024, LOCAL_CHUNKS = 1024 };
+enum { PROTECTED_FDS = 1 << 20 };
 static _Atomic u64 protected_map[PROTECTED_FDS / 64];
-static _Atomic(struct local *) locals[LOCAL_CHUNKS];
 
 usec_t rt_now(void)
 {
@@ -201,69 +198,11 @@ int rt_fd_move(int fd)
 	if (high < 0)
 		return high;
 	protect(high, true);
-	if (fd == drv.wake_app)
-		drv.wake_app = high;
-	if (fd == drv.wait_app)
-		drv.wait_app = high;
-	if (fd == drv.kick_app)
-		drv.kick_app = high;
-	if (fd == drv.alive_app)
-		drv.alive_app = high;
+	family_fd_moved(fd, high);
 	if (drv.ar && !rt_running())
 		move_unlaunched(fd, high);
-	for (u32 i = 0; i < LOCAL_CHUNKS && atomic_load(&locals[i]); i++)
-		for (u32 j = 0; j < LOCAL_CHUNK; j++) {
-			s32 want = fd + 1;
-
-			atomic_compare_exchange_strong(&atomic_load(&locals[i])[j].udp_fd,
-						       &want, high + 1);
-		}
 	rt_fd_forget(fd);
 	return 0;
-}
-
-struct local *local_get(u32 index)
-{
-	u32 chunk = index / LOCAL_CHUNK;
-	struct local *l, *none = NULL;
-
-	if (chunk >= LOCAL_CHUNKS)
-		return NULL;
-	l = atomic_load_explicit(&locals[chunk], memory_order_acquire);
-	if (!l) {
-		l = calloc(LOCAL_CHUNK, sizeof(*l));
-		if (!l)
-			return NULL;
-		if (!atomic_compare_exchange_strong(&locals[chunk], &none, l)) {
-			free(l);
-			l = none;
-		}
-	}
-	return &l[index % LOCAL_CHUNK];
-}
-
-void local_ref(struct sock *sk)
-{
-	struct local *l = local_get(sk->index), *p = local_get(sk->port_index);
-
-	if (l && atomic_fetch_add(&l->refs, 1) == 0 && p)
-		atomic_fetch_add(&p->port_users, 1);
-}
-
-bool local_unref(struct sock *sk)
-{
-	struct local *l = local_get(sk->index), *p = local_get(sk->port_index);
-	s32 udp;
-
-	if (!l || !atomic_load(&l->refs) || atomic_fetch_sub(&l->refs, 1) != 1)
-		return false;
-	watch_closed(sk->index);
-	if (p && atomic_load(&p->port_users) && atomic_fetch_sub(&p->port_users, 1) == 1) {
-		udp = atomic_exchange(&p->udp_fd, 0);
-		if (udp)
-			rt_fd_forget(udp - 1);
-	}
-	return true;
 }
 
 /* ---- first use ------------------------------------------------------------------ */
@@ -333,7 +272,7 @@ int rt_attach(void)
 {
 	int ret = 0;
 
-	if (atomic_load_explicit(&attached, memory_order_acquire))
+	if (rt_at != &rt_home || atomic_load_explicit(&attached, memory_order_acquire))
 		return 0;
 	pthread_mutex_lock(&start_lock);
 	rt_bypass++;
@@ -492,12 +431,10 @@ bool rt_abandon(void)
 	return go;
 }
 
-void rt_forked(void)
+void rt_child(void)
 {
-	if (!drv.shm || rt_bypass)
-		return;
-	atomic_store(&drv.shm->forked, 1);
-	fresh_forked();
+	start_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	join_child();
 }
 
 bool rt_running(void)
@@ -531,7 +468,7 @@ int rt_start(void)
 {
 	int ret = 0;
 
-	if (atomic_load_explicit(&started, memory_order_acquire) == 1)
+	if (rt_at != &rt_home || atomic_load_explicit(&started, memory_order_acquire) == 1)
 		return 0;
 	pthread_mutex_lock(&start_lock);
 	rt_bypass++;

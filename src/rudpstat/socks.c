@@ -198,7 +198,7 @@ static bool read_sock(int fd, u32 index, u32 gen, struct sock *sk)
 		if (!read_at(fd, sk, sizeof(*sk), at) ||
 		    !read_at(fd, &after, sizeof(after), at + offsetof(struct sock, gen)) ||
 		    sk->gen != gen || after != gen || sk->kind == SK_FREE ||
-		    sk->kind > SK_RELAY || sk->guest)
+		    sk->kind > SK_RELAY)
 			return false;
 		if (at_rest(&sk->conn.mem))
 			break;

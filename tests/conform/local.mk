@@ -3,6 +3,7 @@ conform_programs = \
 	%reldir%/ancillary %reldir%/asyncs %reldir%/closing %reldir%/cutoff %reldir%/dataflags %reldir%/dups \
 	%reldir%/effects %reldir%/epolls %reldir%/fdlimits %reldir%/files %reldir%/inherit \
 	%reldir%/ioctls %reldir%/lingering %reldir%/mapped %reldir%/mmsg %reldir%/names \
+	%reldir%/passing \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
 	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/walks %reldir%/watching %reldir%/xfers
@@ -24,6 +25,7 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_nonblock_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_opening_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_options_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_passing_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_pipes_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_pollbits_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_signals_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

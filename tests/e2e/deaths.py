@@ -96,6 +96,16 @@ def start(*args):
                             stdout=subprocess.PIPE)
 
 
+def kill_all(names):
+    """Nobody drives any more. A peer that lives would not hear of it."""
+    killed = 0
+    while victims := [p for p, c in processes().items() if c in names]:
+        for pid in victims:
+            kill(pid, signal.SIGKILL)
+        killed += len(victims)
+    return killed
+
+
 def one_death():
     """A victim, or two; what it was."""
     procs = processes()
@@ -111,8 +121,7 @@ def one_death():
     elif dice < 0.18 and care:
         victims = [rng.choice(care)]
     elif dice < 0.21 and care and heads:
-        victims = heads + care
-        rng.shuffle(victims)
+        return kill_all(("d-serve", "d-caller", "rudp-caretaker"))
     elif dice < 0.28 and heads + care:
         victim = rng.choice(heads + care)
         kill(victim, signal.SIGSTOP)
