@@ -7,6 +7,7 @@ conform_programs = \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
 	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/walks %reldir%/watching %reldir%/xfers
+conform_programs += %reldir%/forks
 check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_libconform_la_SOURCES = %reldir%/conform.c %reldir%/conform.h
@@ -14,6 +15,7 @@ check_LTLIBRARIES += %reldir%/libconform.la
 %canon_reldir%_cutoff_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_dataflags_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_dups_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_forks_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_inherit_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_ioctls_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_lingering_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
