@@ -1,5 +1,7 @@
 # librudp.so: the libc calls of a program, mapped to socks.
 #
+# -Bsymbolic-functions: a program may define one of these names and call ours
+# from it (beam.smp its sigaction); our calls of each other must not meet it.
 # -fexceptions: a thread that is cancelled inside a wrapper takes its pin back.
 # No fortified headers: they would define functions that we define. (It stands
 # among the CFLAGS, behind the CPPFLAGS of whoever builds a package.)
@@ -32,7 +34,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	src/rt/librt.la src/core/libcore.la src/mem/libmem.la \
 	$(EV_LIBS) $(PTHREAD_LIBS)
 %canon_reldir%_librudp_la_LDFLAGS = $(AM_LDFLAGS) $(RUDP_DEFS) \
-	-module -avoid-version -shared \
+	-module -avoid-version -shared -Wl,-Bsymbolic-functions \
 	-Wl,-e,caretaker_entry -Wl,--version-script=$(srcdir)/%reldir%/librudp.map
 %canon_reldir%_librudp_la_DEPENDENCIES = \
 	src/rt/librt.la src/core/libcore.la src/mem/libmem.la %reldir%/librudp.map
