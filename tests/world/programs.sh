@@ -1,0 +1,105 @@
+#!/bin/bash
+# Programs of other people, as their users run them, over kernel TCP and over
+# librudp: what arrives is right, and went over the wire that it should.
+#   programs.sh            those that every developer's machine has
+#   programs.sh all        all that are installed
+#   programs.sh NAME...    those
+# Each is a function in one of the files beside this one, run in a directory of
+# its own; `needs` says what has to be installed, `bytes` what arrives at least.
+. "$(dirname "$0")/../lib.sh"
+PATH=$PATH:/usr/sbin:/sbin
+world=$top_srcdir/tests/world
+TEST_TIMEOUT=${TEST_TIMEOUT:-900}
+need curl openssl
+need_python
+[ -z "${SANITIZERS:-}" ] || [ "$SANITIZERS" = no ] || skip "foreign programs under sanitizers"
+enter "$@"
+
+quick="perl openssl node_tls node_http2"
+all=
+declare -A needs bytes took verdict
+
+# program NAME BYTES NEEDED...: the function program_NAME follows.
+program()
+{
+	all="$all $1"
+	bytes[$1]=$2
+	needs[$1]=${*:3}
+}
+
+. "$world/languages.sh"
+. "$world/web.sh"
+. "$world/services.sh"
+. "$world/tools.sh"
+
+as_root() { [ "$(id -u)" = 0 ]; }
+
+missing()
+{
+	local p
+
+	for p in ${needs[$1]}; do
+		command -v "$p" >/dev/null || [ -e "$p" ] || { echo "$p"; return; }
+	done
+}
+
+# Its own directory, domain and counters; the table's entry.
+one()
+{
+	local before=$failed start
+	local dir=$tmp/$1.$mode
+
+	mkdir "$dir" && chmod 755 "$dir" && cd "$dir" || exit 99
+	new_domain
+	start=$(now_ms)
+	wire_mark
+	"program_$1"
+	wire_check "${bytes[$1]}"
+	stop_all
+	cd "$tmp" || exit 99
+	took[$1.$mode]=$(($(now_ms) - start))
+	verdict[$1.$mode]=$([ "$failed" = "$before" ] && echo ok || echo FAIL)
+}
+
+table()
+{
+	local p m
+
+	printf '\n%-16s %12s %12s\n' program native librudp
+	for p in $chosen; do
+		printf '%-16s' "$p"
+		for m in native rudp; do
+			[ -z "${verdict[$p.$m]-}" ] ||
+				printf ' %5s %4d.%01d s' "${verdict[$p.$m]}" \
+					$((${took[$p.$m]} / 1000)) $((${took[$p.$m]} / 100 % 10))
+		done
+		echo
+	done
+	[ -z "$absent" ] || printf 'not installed:%s\n\n' "$absent"
+}
+
+case ${1-} in
+'') chosen=$quick ;;
+all) chosen=$all ;;
+*) chosen=$* ;;
+esac
+absent=
+present=
+chmod 755 "$tmp"
+data page 1000000
+for p in $chosen; do
+	if [ -n "$(missing "$p")" ]; then
+		absent="$absent $p"
+	else
+		present="$present $p"
+	fi
+done
+chosen=$present
+[ -n "$chosen" ] || skip "none of these is installed:$absent"
+for mode in ${MODES:-native ${PRELOAD:+rudp}}; do
+	for p in $chosen; do
+		one "$p"
+	done
+done
+table
+finish
