@@ -94,6 +94,7 @@ static int child(void *arg)
 {
 	struct launch *l = arg;
 
+	sys_call6(SYS_setsid, 0, 0, 0, 0, 0, 0);
 	if (l->chan == CARE_CHANNEL)
 		sys_fcntl(l->chan, F_SETFD, 0);
 	else

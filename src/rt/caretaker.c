@@ -335,16 +335,29 @@ static bool be_introduced(void)
 	return true;
 }
 
+/* All are blocked. What the program's terminal or group was sent before we had
+ * left it was not for us. */
+static void drop_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < 32; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_IGN);
+	for (int sig = 1; sig < 32; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP && sig != SIGPIPE)
+			signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, _NSIG / 8, 0, 0);
+}
+
 ENTRY _Noreturn void caretaker_entry(void);
 ENTRY _Noreturn void caretaker_entry(void)
 {
-	sigset_t none;
 	int fd;
 
 	rt_bypass = 1;
-	sigemptyset(&none);
-	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, _NSIG / 8, 0, 0);
-	setsid();
+	drop_signals();
 	prctl(PR_SET_NAME, "rudp-caretaker");
 	sys_call6(SYS_close_range, CARE_CHANNEL + 1, ~0u, 0, 0, 0, 0);
 	do
