@@ -163,6 +163,7 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 		return ret;
 	sk->named = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
+	sk->addr_given = !is_any(&a);
 	read_local_name(sk);
 	sk->bound = sk->family == AF_INET ? sk->local.in.sin_port : sk->local.in6.sin6_port;
 	if (!sk->reuseport)
@@ -258,6 +259,10 @@ static int bind_to_listen(struct sock *sk)
 	if (ret < 0)
 		return ret;
 	sys_setsockopt(udp_fd(sk), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &no, sizeof(no));
+	if (sk->family == AF_INET)	/* one that is shown was another connection's */
+		name.in.sin_port = 0;
+	else
+		name.in6.sin6_port = 0;
 	return bind_locked(sk, &name.sa, sk->addr_len);
 }
 
@@ -495,17 +500,24 @@ bool sock_renewable(struct sock_ref *r)
 	return failed;
 }
 
-/* What bind() was told stays; a number that was found by itself is only shown. */
+/* What bind() was told stays; a number that was found by itself is only shown,
+ * an address that was is forgotten. */
 static void keep_name(struct sock *old, struct sock *sk)
 {
 	bool reuseaddr = sk->reuseaddr;
+	union sock_addr name;
 
 	sk->local = old->local;
+	if (!old->addr_given && sk->family == AF_INET)
+		sk->local.in.sin_addr.s_addr = INADDR_ANY;
+	else if (!old->addr_given)
+		sk->local.in6.sin6_addr = in6addr_any;
 	if (!old->port_given)
 		return;
 	port_release(udp_fd(old));
 	sk->reuseaddr = true;
-	bind_locked(sk, &old->local.sa, old->addr_len);
+	name = sk->local;
+	bind_locked(sk, &name.sa, old->addr_len);
 	sk->reuseaddr = reuseaddr;
 }
 

@@ -114,7 +114,7 @@ struct sock {
 	_Atomic u32 nonblock;
 	u64 rcvtimeo_us, sndtimeo_us;	/* 0: for ever */
 	int family, type, protocol;
-	bool reuseaddr, reuseport, v6only, bound, port_given;
+	bool reuseaddr, reuseport, v6only, bound, port_given, addr_given;
 	bool named;		/* bound by the program, not only by us */
 	u8 try_plain;		/* enum plain_try */
 	_Atomic u32 plain_done;	/* the driver's attempt at TCP has an answer */

@@ -203,6 +203,8 @@ static int get_info(struct sock *sk, int fd, struct optval *v)
 		return 0;
 	}
 	conn_info(&sk->conn, &v->info, rt_now());
+	if (v->info.tcpi_state == CONN_TIME_WAIT)	/* the kernel's socket has left it behind */
+		v->info.tcpi_state = CONN_CLOSED;
 	return 0;
 }
 

@@ -32,6 +32,46 @@ static void name_of(const char *what, int fd)
 		show_kind(what, &a, len);
 }
 
+static bool is_any(int fd, bool *port)
+{
+	union addr a;
+	socklen_t len = sizeof(a);
+
+	getsockname(fd, &a.sa, &len);
+	*port = a.in.sin_port != 0;
+	return family == AF_INET ? a.in.sin_addr.s_addr == 0 :
+	       IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr);
+}
+
+/* What was found by itself for a connection that failed is forgotten. */
+static void after_a_failure(void)
+{
+	union addr nobody, a;
+	socklen_t len;
+	bool any, port;
+	int fd = fresh();
+
+	port_nobody_has(&nobody, &len);
+	say("connect to nobody", connect(fd, &nobody.sa, len));
+	any = is_any(fd, &port);
+	printf("any address %d, a number %d\n", any, port);
+	say("listen", listen(fd, 1));
+	any = is_any(fd, &port);
+	printf("any address %d, a number %d\n", any, port);
+	close(fd);
+
+	fd = fresh();
+	len = loopback(&a);
+	say("bind", bind(fd, &a.sa, len));
+	say("connect to nobody", connect(fd, &nobody.sa, len));
+	any = is_any(fd, &port);
+	printf("any address %d, a number %d\n", any, port);
+	say("listen", listen(fd, 1));
+	any = is_any(fd, &port);
+	printf("any address %d, a number %d\n", any, port);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	union addr a, cl, cp, sl, sp;
@@ -98,5 +138,6 @@ int main(int argc, char **argv)
 	close(s);
 	close(f);
 	close(l);
+	after_a_failure();
 	return 0;
 }
