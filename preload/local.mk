@@ -10,6 +10,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	%reldir%/aio.c \
 	%reldir%/attach.c \
 	%reldir%/calls.def \
+	%reldir%/direct.c %reldir%/direct.h \
 	%reldir%/epoll.c \
 	%reldir%/epoll_move.c %reldir%/epoll_move.h \
 	%reldir%/fd.c \

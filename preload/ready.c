@@ -115,6 +115,27 @@ int ready_amend(struct pollfd *fds, nfds_t n, int ret)
 	return ready;
 }
 
+bool ready_ours(const struct pollfd *fds, nfds_t n)
+{
+	struct sock_ref r;
+
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].fd >= 0 && fd_peek(fds[i].fd, &r))
+			return true;
+	return false;
+}
+
+bool ready_some(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++) {
+		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
+
+		if (!(r & SOCK_READY_UNKNOWN) && poll_bits(r) & fds[i].events)
+			return true;
+	}
+	return false;
+}
+
 enum { WORD_BITS = 8 * sizeof(fd_mask) };
 
 /* The bits of one word of the sets that are ready; their number, or -1. */

@@ -18,6 +18,9 @@ int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer);
  * a reset after the end was shown, PRI without IN, tokens that are on their way
  * (watch.h). */
 int ready_amend(struct pollfd *fds, nfds_t n, int ret);
+/* One of them is ours. One of ours is ready, whatever the others are. */
+bool ready_ours(const struct pollfd *fds, nfds_t n);
+bool ready_some(const struct pollfd *fds, nfds_t n);
 /* What select() would. rd, wr, ex may be NULL. */
 int ready_select(int n, fd_set *rd, fd_set *wr, fd_set *ex, bool may_answer);
 int ready_select_amend(int n, fd_set *rd, const fd_set *ex, int ret);

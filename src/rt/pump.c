@@ -31,6 +31,8 @@ static struct {
 	_Atomic u32 threads;		/* of the program, that used socks */
 	struct aside aside[ASIDES];
 	unsigned naside;		/* rx_lock */
+	u32 nports, only;		/* rx_lock; the port, while there is one */
+	_Atomic u32 kicked;		/* `kick` has something to read */
 
 	/* the event thread's */
 	ev_io ports;
@@ -111,6 +113,7 @@ int pump_create(void)
 	}
 	init_lock();
 	pump.naside = 0;
+	pump.nports = pump.only = 0;
 	atomic_store(&pump.seat, 0);
 	atomic_store(pump.direct, atomic_load(&pump.threads) <= 1 && !rt_many);
 	return make_fds();
@@ -141,12 +144,16 @@ int pump_port_add(int fd, u32 index)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = index };
 
+	pump.nports++;
+	pump.only = index;
 	sys_call6(SYS_epoll_ctl, drv.wait_epfd, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
 	return (int)sys_call6(SYS_epoll_ctl, drv.ports_epfd, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
 }
 
 void pump_port_del(int fd)
 {
+	pump.nports--;
+	pump.only = 0;			/* which is left, is not known */
 	sys_call6(SYS_epoll_ctl, drv.wait_epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
 	sys_call6(SYS_epoll_ctl, drv.ports_epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
 }
@@ -204,18 +211,41 @@ void pump_run_aside(void)
 
 /* ---- receiving --------------------------------------------------------------------------- */
 
+/* The note first: of a kick that comes between the two at least one is left. */
+static void take_kick(void)
+{
+	u64 count;
+
+	atomic_store(&pump.kicked, 0);
+	sys_read(drv.kick_app, &count, sizeof(count));
+}
+
+/* Saves the question which port it is. False: it must be asked. */
+static bool run_only_port(bool *all)
+{
+	u32 index;
+	bool only;
+
+	pump_lock();
+	index = pump.only;
+	only = pump.nports == 1 && index && drv.ports[index] && !atomic_load(&pump.kicked);
+	if (only)
+		*all = port_receive(drv.ports[index]);
+	pump_unlock();
+	return only;
+}
+
 /* False: there is a port that this process cannot read. */
 static bool run_ports(const struct epoll_event *ev, int n)
 {
 	bool all = true;
-	u64 count;
 
 	pump_lock();
 	for (int i = 0; i < n; i++) {
 		u64 index = ev[i].data.u64;
 
 		if (index == KICK)
-			sys_read(drv.kick_app, &count, sizeof(count));
+			take_kick();
 		else if (index < drv.ntables && drv.ports[index])
 			all &= port_receive(drv.ports[index]);
 	}
@@ -262,12 +292,8 @@ static int wait_ports(struct epoll_event *ev, usec_t until)
 	return n;
 }
 
-static void run_mine(const struct epoll_event *ev, int n)
+static void ran_mine(bool all)
 {
-	bool all;
-
-	running = true;
-	all = run_ports(ev, n);
 	running = false;
 	atomic_fetch_add(&pump.rounds, 1);
 	if (!all)
@@ -277,10 +303,15 @@ static void run_mine(const struct epoll_event *ev, int n)
 void pump_now(void)
 {
 	struct epoll_event ev[PUMP_EVENTS];
-	int n = epoll_wait_on(drv.wait_app, ev, PUMP_EVENTS, 0);
+	bool all = true;
+	int n;
 
-	if (n > 0)
-		run_mine(ev, n);
+	running = true;
+	if (!run_only_port(&all)) {
+		n = epoll_wait_on(drv.wait_app, ev, PUMP_EVENTS, 0);
+		all = n <= 0 || run_ports(ev, n);
+	}
+	ran_mine(all);
 }
 
 void pump_leave(void)
@@ -293,8 +324,10 @@ int pump_wait(usec_t until)
 	struct epoll_event ev[PUMP_EVENTS];
 	int n = wait_ports(ev, until);
 
-	if (n > 0)
-		run_mine(ev, n);
+	if (n > 0) {
+		running = true;
+		ran_mine(run_ports(ev, n));
+	}
 	pump_leave();
 	return n > 0 ? 0 : n < 0 ? n : -EAGAIN;
 }
@@ -303,6 +336,7 @@ void pump_kick(void)
 {
 	u64 one = 1;
 
+	atomic_store(&pump.kicked, 1);
 	sys_write(rt_bypass ? drv.kick_fd : drv.kick_app, &one, sizeof(one));
 }
 

@@ -19,6 +19,7 @@ static struct set sets[SETS];
 static u32 listed[LISTED_MAX];		/* a ring of sock indices */
 static u32 head;
 static _Atomic u32 nlisted;
+static TLS_IE bool polling;		/* this thread is inside poll() or select() */
 
 static u64 mark;			/* the data of wait_epfd in a set */
 static _Atomic bool marked;		/* some set has it, or had */
@@ -97,25 +98,52 @@ bool watch_any(void)
 	return atomic_load_explicit(&nlisted, memory_order_relaxed);
 }
 
-static bool list_add(struct local *l, u32 index)
-{
-	u32 n = atomic_load(&nlisted);
-
-	if (n == LISTED_MAX)
-		return false;
-	listed[(head + n) % LISTED_MAX] = index;
-	atomic_store(&nlisted, n + 1);
-	l->listed = true;
-	return true;
-}
-
 static u32 list_pop(void)
 {
 	u32 index = listed[head];
 
 	head = (head + 1) % LISTED_MAX;
 	atomic_fetch_sub(&nlisted, 1);
+	local_get(index)->listed = false;
 	return index;
+}
+
+static void list_put(u32 index)
+{
+	u32 n = atomic_load(&nlisted);
+
+	listed[(head + n) % LISTED_MAX] = index;
+	atomic_store(&nlisted, n + 1);
+	local_get(index)->listed = true;
+}
+
+/* It is readable, and no mirror says so. */
+static bool belongs(const struct local *l, const struct sock *sk)
+{
+	u32 ready = atomic_load(&sk->ready);
+
+	return l->watched != WATCH_MANY && atomic_load(&sk->gen) == l->watch_gen &&
+	       ready & READY_IN && !(ready & SOCK_READY_SHOWN) && atomic_load(&l->refs);
+}
+
+static void list_prune(void)
+{
+	for (u32 left = atomic_load(&nlisted); left; left--) {
+		u32 index = list_pop();
+
+		if (belongs(local_get(index), rt_sock(index)))
+			list_put(index);
+	}
+}
+
+static bool list_add(u32 index)
+{
+	if (atomic_load(&nlisted) == LISTED_MAX)
+		list_prune();
+	if (atomic_load(&nlisted) == LISTED_MAX)
+		return false;
+	list_put(index);
+	return true;
 }
 
 /* Whoever leaves the sock's lock next asks for the token: we, or its holder. */
@@ -135,7 +163,6 @@ void watch_flush(void)
 		pthread_mutex_lock(&lock);
 		if (watch_any()) {
 			index = list_pop();
-			local_get(index)->listed = false;
 			gen = local_get(index)->watch_gen;
 		}
 		pthread_mutex_unlock(&lock);
@@ -147,13 +174,19 @@ void watch_flush(void)
 bool watch_covers(struct sock *sk)
 {
 	struct local *l = local_get(sk->index);
+	u32 gen = atomic_load(&sk->gen);
 	bool covers = false;
 
-	if (!l || !(l->watched || l->listed) || !pump_allowed())
+	if (!l || !(l->watched || l->listed || polling) || !pump_allowed())
 		return false;
 	pthread_mutex_lock(&lock);
-	if (l->watched != WATCH_MANY && l->watch_gen == atomic_load(&sk->gen))
-		covers = l->listed || (l->watched && pump_is_me() && list_add(l, sk->index));
+	if (l->watch_gen != gen) {
+		l->watched = WATCH_NONE;
+		l->watch_gen = gen;
+	}
+	if (l->watched != WATCH_MANY)
+		covers = l->listed || (pump_is_me() && (l->watched || polling) &&
+				       list_add(sk->index));
 	pthread_mutex_unlock(&lock);
 	return covers;
 }
@@ -244,17 +277,14 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 {
 	pthread_mutex_lock(&lock);
 	for (u32 left = atomic_load(&nlisted); left && n < max; left--) {
-		u32 index = list_pop(), ready, bits;
+		u32 index = list_pop(), bits;
 		struct local *l = local_get(index);
 		struct sock *sk = rt_sock(index);
 
-		l->listed = false;
-		ready = atomic_load(&sk->ready);
-		if (l->watched == WATCH_MANY || atomic_load(&sk->gen) != l->watch_gen ||
-		    !(ready & READY_IN) || ready & SOCK_READY_SHOWN || !atomic_load(&l->refs))
+		if (!belongs(l, sk))
 			continue;
-		list_add(l, index);
-		bits = events_of(ready, l->watch_events);
+		list_put(index);
+		bits = events_of(atomic_load(&sk->ready), l->watch_events);
 		if (bits && l->watched && l->watch_epfd == epfd)
 			n = merge(ev, n, l, bits);
 	}
@@ -362,6 +392,27 @@ static int time_left(int timeout, usec_t end)
 	return now >= end ? 0 : (int)DIV_ROUND_UP(end - now, USEC_PER_MSEC);
 }
 
+/* ---- poll() and select() ---------------------------------------------------------------- */
+
+bool watch_poll_begin(void)
+{
+	polling = rt_running() && pump_take();
+	return polling;
+}
+
+void watch_poll_end(void)
+{
+	polling = false;
+	pump_leave();
+}
+
+void watch_poll_packets(void)
+{
+	critical_enter();
+	pump_now();
+	critical_leave();
+}
+
 /* One look: what is listed, what the kernel has, what packets bring. *again:
  * nothing for the program, but time is not up. -1: errno. */
 static int look(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask,
@@ -379,7 +430,15 @@ static int look(int epfd, struct epoll_event *ev, int max, int timeout, const si
 	n = report(epfd, ev, n, max);
 	critical_leave();
 	*again = packets || some;
-	return n;
+	return n ? n : watch_interrupted();
+}
+
+int watch_interrupted(void)
+{
+	if (!critical.handlers)
+		return 0;
+	errno = EINTR;
+	return -1;
 }
 
 static int plain_wait(int epfd, struct epoll_event *ev, int max, int timeout,

@@ -48,4 +48,15 @@ typedef int (*watch_kernel_wait)(int epfd, struct epoll_event *ev, int max, int 
 int watch_wait(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask,
 	       watch_kernel_wait wait);
 
+/* 0; -1 with EINTR, which no wait for readiness restarts after: a handler of the
+ * program ran late, at the end of a critical section. */
+int watch_interrupted(void);
+
+/* The same in poll() and select(), for socks that are in no set: between begin
+ * and end what becomes readable is listed. The caller waits for drv.wait_app
+ * too and runs the packets. True: the seat is ours until the end. */
+bool watch_poll_begin(void);
+void watch_poll_packets(void);
+void watch_poll_end(void);
+
 #endif

@@ -5,7 +5,7 @@ conform_programs = \
 	%reldir%/ioctls %reldir%/lingering %reldir%/mapped %reldir%/mmsg %reldir%/names \
 	%reldir%/passing \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
-	%reldir%/pollbits %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
+	%reldir%/pollbits %reldir%/polling %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
 	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/walks %reldir%/watching %reldir%/xfers
 conform_programs += %reldir%/forks
 check_PROGRAMS += $(conform_programs)
@@ -32,6 +32,7 @@ conform_programs += %reldir%/ownnames
 %canon_reldir%_passing_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_pipes_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_pollbits_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_polling_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_signals_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_streams_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_timeouts_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
