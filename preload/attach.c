@@ -35,19 +35,58 @@ void attach_inherited(void)
 	}
 }
 
-void attach_received(struct msghdr *msg)
+static void each_right(struct msghdr *msg, void (*with)(int fd))
 {
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(msg); cm; cm = CMSG_NXTHDR(msg, cm)) {
 		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
+		if (cm->cmsg_len < CMSG_LEN(0))
+			return;
 		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t i = 0; i < n; i++) {
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(int), sizeof(fd));
-			fd_forget(fd);
-			attach(fd);
+			with(fd);
 		}
 	}
+}
+
+static void received(int fd)
+{
+	fd_forget(fd);
+	attach(fd);
+}
+
+void attach_received(struct msghdr *msg)
+{
+	each_right(msg, received);
+}
+
+static void sent(int fd)
+{
+	FD_USE(u);
+
+	if (fd_get(fd, &u))
+		sock_passed(&u.ref, true);
+}
+
+static void not_sent(int fd)
+{
+	FD_USE(u);
+
+	if (fd_get(fd, &u))
+		sock_passed(&u.ref, false);
+}
+
+void attach_sent(const struct msghdr *msg, bool done)
+{
+	struct msghdr m;
+
+	if (!fd_active() || rt_bypass || bad_pointer(msg) || !msg->msg_control ||
+	    bad_pointer(msg->msg_control))
+		return;
+	m = *msg;
+	each_right(&m, done ? sent : not_sent);
 }

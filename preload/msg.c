@@ -140,11 +140,16 @@ ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	ssize_t ret;
 	FD_USE(u);
 
 	if (!fd_get_stream(fd, &u)) {
 		watch_flush();		/* it may carry a descriptor of ours */
-		return LIBC(sendmsg)(fd, msg, flags);
+		attach_sent(msg, true);
+		ret = LIBC(sendmsg)(fd, msg, flags);
+		if (ret < 0)
+			attach_sent(msg, false);
+		return ret;
 	}
 	if (bad_pointer(msg))
 		return result(-EFAULT);

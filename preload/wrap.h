@@ -52,5 +52,6 @@ int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh);
 /* attach.c: descriptors that came by exec, or in a message. */
 void attach_inherited(void);
 void attach_received(struct msghdr *msg);
+void attach_sent(const struct msghdr *msg, bool done);	/* before; false: it failed */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * fresh.c - sockets that are neither connected nor listening, so that
- * no driver knows them, nor sees their mirrors hang up: the last close frees them.
+ * fresh.c - sockets that are neither connected nor listening, so that no driver
+ * knows them, nor sees their mirrors hang up: the last close frees them.
  * Which one is the last can be told while one process has them; forked children
  * and receivers are counted. One of those that ends without closing leaves the
  * slot taken, until the family ends.
@@ -25,6 +25,21 @@ void fresh_used(void)
 void fresh_shared(struct sock *sk)
 {
 	atomic_fetch_add(&sk->others, 1);
+}
+
+void sock_passed(struct sock_ref *r, bool done)
+{
+	u32 others = atomic_load(&r->sk->others);
+
+	if (atomic_load(&r->sk->kind) != SK_FRESH)
+		return;
+	if (done) {
+		rt_start();	/* who gets it must have somebody to ask */
+		fresh_shared(r->sk);
+		return;
+	}
+	while (others && !atomic_compare_exchange_weak(&r->sk->others, &others, others - 1))
+		;
 }
 
 static u32 forked(void)

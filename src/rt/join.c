@@ -45,6 +45,23 @@ struct sock *join_find(u64 cookie)
 
 /* ---- the driver ----------------------------------------------------------------------- */
 
+/* Of one that was bound and nothing more no driver has a copy: the program's
+ * table does, if it made it in this process. The caller closes it. */
+static int udp_of_fresh(const struct sock *sk)
+{
+	const struct local *l = local_get(sk->port_index);
+	int udp = l ? atomic_load(&l->udp_fd) - 1 : -1, self, fd;
+
+	if (udp < 0 || atomic_load(&sk->kind) != SK_FRESH)
+		return -1;
+	self = (int)sys_call6(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);
+	if (self < 0)
+		return -1;
+	fd = (int)sys_call6(SYS_pidfd_getfd, self, udp, 0, 0, 0, 0);
+	sys_close(self);
+	return fd;
+}
+
 void join_answer(int chan, u64 cookie, u64 nonce)
 {
 	struct sock *sk = cookie ? join_find(cookie) : NULL, *port = sk ? rt_sock(sk->port_index) : NULL;
@@ -53,6 +70,7 @@ void join_answer(int chan, u64 cookie, u64 nonce)
 	struct join_reply r = { .row = arena_row(drv.ar) };
 	struct care_msg cm;
 	char path[40];
+	int fresh;
 
 	if ((!sk && (cookie || nonce != drv.nonce)) || fds[JOIN_DOMAIN] < 0)
 		return;
@@ -66,18 +84,21 @@ void join_answer(int chan, u64 cookie, u64 nonce)
 		r.index = sk->index;
 		r.gen = atomic_load(&sk->gen);
 	}
-	r.nfds = JOIN_UDP + (port && port->port.drv_fd >= 0);
-	fds[JOIN_UDP] = port ? port->port.drv_fd : -1;
+	fresh = sk ? udp_of_fresh(sk) : -1;
+	fds[JOIN_UDP] = fresh >= 0 ? fresh : port ? port->port.drv_fd : -1;
+	r.nfds = JOIN_UDP + (fds[JOIN_UDP] >= 0);
 	care_msg_init(&cm, &r, sizeof(r), fds, r.nfds);
 	if (sys_sendmsg(chan, &cm.m, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		care_met();
 	sys_close(fds[JOIN_ALIVE]);
+	if (fresh >= 0)
+		sys_close(fresh);
 }
 
 /* ---- the process ------------------------------------------------------------------------ */
 
 /* Cheap signs of an app end: a stream of AF_UNIX, with a buffer of the mirror's
- * size or the relay's, whose peer has no name or a driver's. */
+ * size or the relay's, which has no peer, or one with no name or a driver's. */
 static bool may_be_ours(int fd)
 {
 	struct sockaddr_un peer;
@@ -91,9 +112,10 @@ static bool may_be_ours(int fd)
 		return false;
 	relay = size == 2 * RELAY_SNDBUF;
 	len = sizeof(peer);
-	if ((size > 8192 && !relay) ||
-	    sys_call6(SYS_getpeername, fd, (long)&peer, (long)&len, 0, 0, 0) < 0)
+	if (size > 8192 && !relay)
 		return false;
+	if (sys_call6(SYS_getpeername, fd, (long)&peer, (long)&len, 0, 0, 0) < 0)
+		return !relay;		/* neither connected nor listening */
 	return len == sizeof(sa_family_t) || !memcmp(peer.sun_path, "\0rudp-", 6);
 }
 
@@ -295,10 +317,8 @@ int rt_join(int fd, struct sock_ref *ret)
 		sk = meet_family(cookie);
 	if (sk) {
 		*ret = (struct sock_ref){ sk, atomic_load(&sk->gen) };
-		if (atomic_load(&sk->kind) == SK_FRESH) {
-			fresh_shared(sk);
-			fresh_made();
-		}
+		if (atomic_load(&sk->kind) == SK_FRESH)
+			fresh_made();	/* shared it was by the sender */
 		local_ref(sk);
 	}
 	pthread_mutex_unlock(&joining);

@@ -226,7 +226,8 @@ static int read_hello(int fd)
 	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
 	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
-	if (n == sizeof(h) && h.again == HELLO_JOIN && same_user(fd))
+	if (n == sizeof(h) && h.again == HELLO_JOIN &&
+	    (same_user(fd) || h.nonce == drv.nonce))
 		join_answer(fd, (u64)h.gen << 32 | h.index, h.nonce);
 	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;

@@ -205,6 +205,8 @@ static inline struct driver *rt_enter(const struct sock *sk)
 /* Is the descriptor, inherited over an exec or received in a message, one of a
  * sock's? Then the process joins its family, and *ret is the sock. */
 int rt_join(int fd, struct sock_ref *ret);
+/* A descriptor of it is about to be sent to another process; false: was not. */
+void sock_passed(struct sock_ref *r, bool done);
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
 
 /* READY_IN, READY_OUT, READY_RDHUP and READY_PRI as poll would report them now. UNKNOWN:

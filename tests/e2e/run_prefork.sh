@@ -75,6 +75,7 @@ tests()
 	of borrowed 20 2 3
 	managed
 	cluster rr "connections are passed"
+	cluster none "the listener is passed"
 }
 
 in_modes tests
