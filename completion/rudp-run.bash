@@ -15,6 +15,9 @@ _rudp_run()
 	-l|--library)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
+	--listen)
+		COMPREPLY=($(compgen -W "both rudp" -- "$cur"))
+		return ;;
 	--fallback)
 		COMPREPLY=($(compgen -W "tcp off" -- "$cur"))
 		return ;;
@@ -24,7 +27,7 @@ _rudp_run()
 	# behind the options stands a program, with words of its own
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-d|-c|-l|--domain|--cc|--library|--match|--fallback) ((i++)) ;;
+		-d|-c|-l|--domain|--cc|--library|--match|--listen|--fallback) ((i++)) ;;
 		-m|-w|-r|--mem|--wmem|--rmem) [[ ${COMP_WORDS[i+1]-} == *[\ \"\']* ]] && ((i++)) || ((i += 3)) ;;
 		--) ((i++)); break ;;
 		-*) ;;
@@ -34,7 +37,7 @@ _rudp_run()
 	if ((i < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
 		_command_offset $i
 	elif [[ $cur == -* ]] && ((i >= COMP_CWORD)); then
-		COMPREPLY=($(compgen -W "--domain --mem --wmem --rmem --cc --match --fallback --check --library
+		COMPREPLY=($(compgen -W "--domain --mem --wmem --rmem --cc --match --listen --fallback --check --library
 			--help --version" -- "$cur"))
 	else
 		COMPREPLY=($(compgen -c -- "$cur"))

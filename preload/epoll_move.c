@@ -46,6 +46,7 @@ static void read_set(struct epoll_regs *r, int epfd, const char *text, int fd)
 static void look_at(struct epoll_regs *r, int dir, const char *name, int fd)
 {
 	char path[64], text[8192];
+	size_t kept = 0;
 	int info;
 	ssize_t n;
 
@@ -59,12 +60,19 @@ static void look_at(struct epoll_regs *r, int dir, const char *name, int fd)
 	info = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 	if (info < 0)
 		return;
-	n = sys_read(info, text, sizeof(text) - 1);
-	sys_close(info);
-	if (n > 0) {
-		text[n] = '\0';
+	while ((n = sys_read(info, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		char *end;
+
+		text[kept + (size_t)n] = '\0';
+		end = strrchr(text, '\n');
+		if (!end)
+			break;
+		*end = '\0';
 		read_set(r, atoi(name), text, fd);
+		kept = strlen(end + 1);		/* the beginning of a line */
+		memmove(text, end + 1, kept);
 	}
+	sys_close(info);
 }
 
 void epoll_move_begin(struct epoll_regs *r, int fd)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include "rt/plain.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -43,7 +44,8 @@ static void taken(struct sock_ref *r)
 	struct sock *lsk = r->sk;
 
 	atomic_fetch_add(&lsk->taken, 1);
-	if (atomic_load(&lsk->waiting) && sock_note_trylock(lsk, r->gen, PEND_REFILL))
+	if ((atomic_load(&lsk->waiting) || atomic_load(&lsk->plain_waiting)) &&
+	    sock_note_trylock(lsk, r->gen, PEND_REFILL))
 		sock_unlock(lsk, -1);
 }
 
@@ -57,6 +59,20 @@ static int take_over(struct sock_ref *r, u32 index, u32 gen, struct sock_ref *re
 	if (!err)
 		local_ref(ret->sk);
 	return err;
+}
+
+/* One of the kernel's (both.c). */
+static int take_plain(struct sock_ref *r, int fd, u32 number, struct sockaddr *sa,
+		      socklen_t *len, int flags)
+{
+	taken(r);
+	both_taken(r->sk, number);
+	plain_options(r->sk, fd);
+	if (flags & SOCK_NONBLOCK)
+		sys_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	if (sa && len)
+		sys_call6(SYS_getpeername, fd, (long)sa, (long)len, 0, 0, 0);
+	return fd;
 }
 
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
@@ -75,6 +91,10 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 			return got;
 		if (got < 0)
 			return got;
+		if (!index) {
+			ret->sk = NULL;
+			return take_plain(r, got, gen, sa, len, flags);
+		}
 		err = take_over(r, index, gen, ret);
 		if (!err)
 			break;

@@ -280,6 +280,7 @@ static bool add(struct batch *b, const struct sock *sk)
 {
 	int fds[CARE_KINDS] = {
 		[CARE_OWNER] = sk->owner_fd, [CARE_TOMB] = sk->tomb_fd,
+		[CARE_PLAIN] = sk->plain_fd,
 		[CARE_PORT] = sk->port_index == sk->index ? sk->port.drv_fd : -1,
 	};
 	u32 gen = atomic_load(&sk->gen);

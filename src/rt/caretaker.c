@@ -150,6 +150,7 @@ static void take_over(struct sock *sk)
 	k->known_gen = atomic_load(&sk->gen);
 	sk->owner_fd = kept_fd(sk, CARE_OWNER);
 	sk->tomb_fd = kept_fd(sk, CARE_TOMB);
+	sk->plain_fd = kept_fd(sk, CARE_PLAIN);
 	sk->port.drv_fd = sk->port_index == sk->index ? kept_fd(sk, CARE_PORT) : -1;
 	k->lost = is_lost(sk);
 	sk->known = sk->touched = sk->tx_blocked = false;
@@ -164,6 +165,7 @@ static void enter(struct sock *sk)
 
 	sk->peer_known = false;
 	life_adopt(sk);
+	both_enter(sk);
 	if (peer_known) {
 		idmap_put(drv.by_peer, sk->conn.peer_id, sk->index);
 		sk->peer_known = true;

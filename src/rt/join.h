@@ -4,7 +4,7 @@
 
 #include "base.h"
 
-enum { HELLO_PAIR = 0, HELLO_AGAIN = 1, HELLO_JOIN = 2 };
+enum { HELLO_PAIR = 0, HELLO_AGAIN = 1, HELLO_JOIN = 2, HELLO_BOTH = 3 };
 
 struct hello {			/* what a connecting app end says first */
 	u64 nonce;

@@ -154,6 +154,7 @@ static void forget(struct sock *sk)
 		ev_timer_stop(drv.loop, &st->t);
 	relay_stop(sk);
 	plain_stop(sk);
+	both_stop(sk);
 	drv.nknown -= sk->known;
 	pump_lock();
 	if (sk->known && sk->conn.id)

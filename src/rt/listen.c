@@ -64,10 +64,10 @@ static struct sock *dequeue(struct sock *lsk)
 	return sk;
 }
 
-/* Hands one out: a fresh mirror, its app end in a message. */
-static int hand_out(struct sock *lsk, struct sock *sk)
+/* A descriptor, to whoever accepts first. */
+int listen_send(struct sock *lsk, int app, u32 index, u32 gen)
 {
-	struct accept_msg am = { sk->index, atomic_load(&sk->gen) };
+	struct accept_msg am = { index, gen };
 	struct iovec iov = { &am, sizeof(am) };
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -75,19 +75,28 @@ static int hand_out(struct sock *lsk, struct sock *sk)
 	} ctl = { .buf = { 0 } };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
 			    .msg_controllen = sizeof(ctl.buf) };
-	int app, ret;
+	int ret;
 
-	app = mirror_make(sk);
-	if (app < 0)
-		return app;
 	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
 	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &app, sizeof(app));
 	atomic_fetch_add(&lsk->shown, 1);
 	ret = (int)sys_sendmsg(lsk->owner_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (ret < 0) {
+	if (ret < 0)
 		atomic_fetch_sub(&lsk->shown, 1);
+	return ret;
+}
+
+/* Hands one out: a fresh mirror, its app end in a message. */
+static int hand_out(struct sock *lsk, struct sock *sk)
+{
+	int app = mirror_make(sk), ret;
+
+	if (app < 0)
+		return app;
+	ret = listen_send(lsk, app, sk->index, atomic_load(&sk->gen));
+	if (ret < 0) {
 		sys_close(app);
 		mirror_drop(sk);
 		return ret;
@@ -106,7 +115,7 @@ void listen_refill(struct sock *lsk)
 		struct sock *sk = dequeue(lsk);
 
 		if (!sk)
-			return;
+			break;
 		lsk->in_flight++;
 		/* The driver alone knows it yet: the lock is free. */
 		if (!sock_trylock(sk, 0))
@@ -118,6 +127,7 @@ void listen_refill(struct sock *lsk)
 		}
 		sock_unlock(sk, -1);
 	}
+	both_refill(lsk);
 }
 
 /* RFC 9293 3.10.4: what nobody will accept any more is aborted. Those in
@@ -126,6 +136,7 @@ void listen_close(struct sock *lsk)
 {
 	struct sock *sk;
 
+	both_stop(lsk);
 	while ((sk = dequeue(lsk))) {
 		if (!sock_trylock(sk, 0))
 			continue;

@@ -86,6 +86,30 @@ int mirror_pair(struct sock *sk, int fd)
 	return 0;
 }
 
+int mirror_send(const struct hello *h, int fd)
+{
+	struct iovec iov = { (void *)(uintptr_t)h, sizeof(*h) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { .buf = { 0 } };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	int chan = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ret;
+
+	if (chan < 0)
+		return chan;
+	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &fd, sizeof(fd));
+	ret = connect_driver(chan);
+	if (!ret)
+		ret = (int)sys_sendmsg(chan, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sys_close(chan);
+	return ret;
+}
+
 int mirror_again(struct sock *sk)
 {
 	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen), 1, 0 };
@@ -205,6 +229,47 @@ static bool adopt_again(int fd, const struct hello *h)
 	return true;
 }
 
+/* Has connected and said nothing yet. */
+struct pending {
+	ev_io io;
+	ev_timer limit;
+	struct list link;
+};
+
+static struct list pendings = { &pendings, &pendings };
+static int read_hello(int fd);
+
+static void stop_waiting(struct pending *p)
+{
+	ev_io_stop(drv.loop, &p->io);
+	if (ev_is_active(&p->limit))
+		strangers--;
+	ev_timer_stop(drv.loop, &p->limit);
+	list_del(&p->link);
+	free(p);
+}
+
+static void pending_try(struct pending *p)
+{
+	if (read_hello(p->io.fd))
+		stop_waiting(p);
+}
+
+/* Who spoke before somebody else is heard before him. */
+static void pending_all(void)
+{
+	static bool inside;
+
+	if (inside)
+		return;
+	inside = true;
+	for (struct list *l = pendings.next, *next; l != &pendings; l = next) {
+		next = l->next;
+		pending_try(container_of(l, struct pending, link));
+	}
+	inside = false;
+}
+
 /* 0: not there yet. */
 static int read_hello(int fd)
 {
@@ -229,35 +294,23 @@ static int read_hello(int fd)
 	if (n == sizeof(h) && h.again == HELLO_JOIN &&
 	    (same_user(fd) || h.nonce == drv.nonce))
 		join_answer(fd, (u64)h.gen << 32 | h.index, h.nonce);
+	else if (n == sizeof(h) && h.again == HELLO_BOTH && h.nonce == drv.nonce && udp >= 0)
+		udp = both_adopt(h.index, h.gen, udp) ? -1 : udp;
 	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
 		return 1;
-	driver_see_hups();	/* see mirror_driver_round() */
+	if (n == sizeof(h) && h.nonce == ~drv.nonce)	/* see mirror_driver_round() */
+		pending_all();
+	driver_see_hups();
 	if (udp >= 0)
 		sys_close(udp);
 	sys_close(fd);
 	return -1;
 }
 
-/* Has connected and said nothing yet. */
-struct pending {
-	ev_io io;
-	ev_timer limit;
-};
-
-static void stop_waiting(struct pending *p)
-{
-	ev_io_stop(drv.loop, &p->io);
-	if (ev_is_active(&p->limit))
-		strangers--;
-	ev_timer_stop(drv.loop, &p->limit);
-	free(p);
-}
-
 static void on_pending(struct ev_loop *loop, ev_io *w, int revents)
 {
 	(void)loop, (void)revents;
-	if (read_hello(w->fd))
-		stop_waiting(container_of(w, struct pending, io));
+	pending_try(container_of(w, struct pending, io));
 }
 
 static void on_limit(struct ev_loop *loop, ev_timer *t, int revents)
@@ -284,6 +337,7 @@ static bool wait_for_hello(int fd, bool stranger)
 	ev_io_init(&p->io, on_pending, fd, EV_READ);
 	ev_timer_init(&p->limit, on_limit, STRANGERS_S, 0.);
 	ev_io_start(drv.loop, &p->io);
+	list_add_before(&p->link, &pendings);
 	if (stranger) {
 		strangers++;
 		ev_timer_start(drv.loop, &p->limit);

@@ -103,6 +103,15 @@ static void copy_tcp(const struct sock *sk, int fd)
 		set(fd, IPPROTO_TCP, TCP_MAXSEG, (s32)o->maxseg);
 }
 
+void plain_options(const struct sock *sk, int fd)
+{
+	if (sk->family == AF_INET6)
+		copy_rows(sk, fd, IPPROTO_IPV6, &sockopts_ipv6);
+	copy_rows(sk, fd, IPPROTO_IP, &sockopts_ip);
+	copy_socket(sk, fd);
+	copy_tcp(sk, fd);
+}
+
 /* A number that only UDP was given is not insisted upon. */
 static int bind_alike(const struct sock *sk, int fd)
 {
@@ -121,30 +130,51 @@ static int bind_alike(const struct sock *sk, int fd)
 	return sys_bind(fd, &a, sk->addr_len);
 }
 
-int plain_socket(struct sock *sk, int flags)
+static int open_alike(const struct sock *sk, int flags)
 {
-	int fd = sys_socket(sk->family, sk->type | flags, sk->protocol), ret;
+	int fd = sys_socket(sk->family, sk->type | flags, sk->protocol);
 
 	if (fd < 0)
 		return fd;
-	if (sk->family == AF_INET6) {
+	if (sk->family == AF_INET6)
 		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, sk->v6only);
-		copy_rows(sk, fd, IPPROTO_IPV6, &sockopts_ipv6);
-	}
-	copy_rows(sk, fd, IPPROTO_IP, &sockopts_ip);
-	copy_socket(sk, fd);
-	copy_tcp(sk, fd);
-	ret = bind_alike(sk, fd);
-	if (!ret)
-		return fd;
-	sys_close(fd);
-	return ret;
+	plain_options(sk, fd);
+	return fd;
 }
 
-/* ---- who does not answer ------------------------------------------------------------- */
+static int unless(int err, int fd)
+{
+	if (err)
+		sys_close(fd);
+	return err ? err : fd;
+}
+
+int plain_socket(struct sock *sk, int flags)
+{
+	int fd = open_alike(sk, flags);
+
+	return fd < 0 ? fd : unless(bind_alike(sk, fd), fd);
+}
+
+int plain_listener(const struct sock *sk)
+{
+	int fd = open_alike(sk, SOCK_NONBLOCK | SOCK_CLOEXEC), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_bind(fd, &sk->local, sk->addr_len);
+	if (ret == -EADDRINUSE && !sk->reuseaddr) {	/* see both_stop() */
+		set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		ret = sys_bind(fd, &sk->local, sk->addr_len);
+		set(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	}
+	return unless(ret, fd);
+}
+
+/* ---- who answers, and who does not ------------------------------------------------------------- */
 
 /* A row of the domain's table of destinations, under a name of its own. */
-static u64 silent_key(const struct sockaddr *sa)
+static u64 name_of(const struct sockaddr *sa)
 {
 	const union sock_addr *a = (const void *)sa;
 	u16 port = a->sa.sa_family == AF_INET ? a->in.sin_port : a->in6.sin6_port;
@@ -152,20 +182,30 @@ static u64 silent_key(const struct sockaddr *sa)
 	return (path_key(a) ^ 0x7369656e74ULL) * 0x9e3779b97f4a7c15ULL + port;
 }
 
-bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now)
+enum known { KNOWN_NOTHING, KNOWN_SILENT, KNOWN_TO_SPEAK };
+
+static enum known known_of(const struct sock *sk, const struct sockaddr *sa, usec_t now)
 {
 	struct path_metrics m;
 	u32 s = (u32)(now / USEC_PER_SEC);
 
-	return mem_metrics_get(&sk->conn.mem, silent_key(sa), &m, now) && s >= m.srtt_us &&
-	       s - m.srtt_us < KNOWN_S;
+	if (!mem_metrics_get(&sk->conn.mem, name_of(sa), &m, now) || s < m.srtt_us ||
+	    s - m.srtt_us >= KNOWN_S)
+		return KNOWN_NOTHING;
+	return m.cwnd == KNOWN_SILENT ? KNOWN_SILENT : KNOWN_TO_SPEAK;
 }
 
-static void note_silence(const struct sock *sk, usec_t now)
+bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now)
 {
-	struct path_metrics m = { .srtt_us = (u32)(now / USEC_PER_SEC) };
+	return known_of(sk, sa, now) == KNOWN_SILENT;
+}
 
-	mem_metrics_put(&sk->conn.mem, silent_key(&sk->peer.sa), &m, now);
+static void note(const struct sock *sk, enum known what, usec_t now)
+{
+	struct path_metrics m = { .srtt_us = (u32)(now / USEC_PER_SEC), .cwnd = what };
+
+	if (known_of(sk, &sk->peer.sa, now) != what)
+		mem_metrics_put(&sk->conn.mem, name_of(&sk->peer.sa), &m, now);
 }
 
 /* ---- the driver's attempts ------------------------------------------------------------- */
@@ -279,13 +319,13 @@ static void deliver(struct sock *sk, int fd, usec_t now)
 		return;
 	}
 	if (atomic_load(&sk->kind) == SK_CONN)
-		note_silence(sk, now);
+		note(sk, KNOWN_SILENT, now);
 	domain_count(drv.dom, CNT_PlainOpens, 1);
+	plain_stop(sk);		/* the program's copy is the last one: see both_taken() */
 	sk->try_plain = TRY_NO;
 	atomic_store(&sk->kind, SK_PLAIN);
 	conn_done(&sk->conn, 0, now);
 	mirror_unplug(sk);
-	plain_stop(sk);
 }
 
 static void done(struct sock *sk, usec_t now)
@@ -334,6 +374,8 @@ bool plain_settle_slow(struct sock *sk, usec_t now)
 	struct conn *c = &sk->conn;
 	bool silent;
 
+	if (c->state == CONN_ESTABLISHED)
+		note(sk, KNOWN_TO_SPEAK, now);
 	if (over(sk)) {
 		if (!rt_bypass && sk->try_plain == TRY_RUNS)
 			return driver_attention(sk), true;
@@ -347,7 +389,8 @@ bool plain_settle_slow(struct sock *sk, usec_t now)
 		conn_hold(c, now);
 		atomic_store(&sk->kind, SK_TRYING);
 	}
-	silent = c->syn_retries >= SILENT_TRIES && sk->try_plain != TRY_FAILED;
+	silent = c->syn_retries >= SILENT_TRIES && sk->try_plain != TRY_FAILED &&
+		 known_of(sk, &sk->peer.sa, now) != KNOWN_TO_SPEAK;
 	if (!silent && atomic_load(&sk->kind) != SK_TRYING)
 		return false;
 	if (!rt_bypass && (sk->try_plain == TRY_MAY || atomic_load(&sk->plain_done))) {

@@ -20,6 +20,9 @@ enum plain_try { TRY_NO, TRY_MAY, TRY_RUNS, TRY_FAILED };
 
 /* A kernel's socket like sk, with its options, and bound as it was. */
 int plain_socket(struct sock *sk, int flags);
+/* For a listener: not blocking, and bound to the very name. */
+int plain_listener(const struct sock *sk);
+void plain_options(const struct sock *sk, int fd);	/* what a fresh socket does not have */
 /* Where the peer's address begins with silence, it is known for a while. */
 bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now);
 

@@ -26,6 +26,7 @@
 struct idmap;
 struct twtab;
 struct relay;
+struct hello;
 
 struct port_watch {		/* of a sock that owns a port; under rx_lock (pump.h) */
 	ev_io wr;		/* started while datagrams wait for room */
@@ -143,6 +144,7 @@ struct rt_env {
 	struct mem_limits limits;
 	u8 cc_id;
 	bool caretaker;		/* a standing one */
+	bool both;		/* listeners on the kernel's TCP, too */
 	bool fallback;		/* to the kernel's TCP */
 	struct match match;
 };
@@ -208,6 +210,7 @@ void rx_give_back(struct rxbuf *rb);	/* pool's lock held */
 void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
 	     const union sock_addr *to);
 void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m);
+int listen_send(struct sock *lsk, int app, u32 index, u32 gen);
 void listen_refill(struct sock *lsk);	/* lock held: hand out up to 16 */
 void listen_close(struct sock *lsk);	/* lock held: abort what waits */
 bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen;
@@ -219,6 +222,7 @@ int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
 int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
 /* app side: returns when the driver has seen all hang-ups, or then */
+int mirror_send(const struct hello *h, int fd);	/* app side: tells the driver; fd goes along */
 void mirror_driver_round(usec_t until);
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
 void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is gone */
@@ -313,7 +317,7 @@ bool driven_lost(struct sock *sk, int fd);
 
 /* ---- care.c: the standing caretaker, as the driver sees it ------------------------------ */
 
-enum care_what { CARE_OWNER, CARE_TOMB, CARE_PORT, CARE_KINDS };
+enum care_what { CARE_OWNER, CARE_TOMB, CARE_PORT, CARE_PLAIN, CARE_KINDS };
 
 void care_prepare(void);		/* before the event thread starts */
 void care_new(const struct sock *sk);	/* driver: it has a descriptor that is worth passing */
@@ -333,6 +337,16 @@ u64 join_cookie(int fd);		/* SO_COOKIE */
 void join_answer(int chan, u64 cookie, u64 nonce);
 void join_child(void);		/* in a forked child: nobody is in there */
 int join_relatives(void);	/* 0: the family has a driver, which is ours now */
+
+/* ---- both.c: a listener on the kernel's TCP beside ours -------------------------------------- */
+
+int both_make(struct sock *sk);			/* app side: its descriptor; -ENOENT: without */
+void both_pass(struct sock *sk, int fd);	/* to the driver */
+bool both_adopt(u32 index, u32 gen, int fd);	/* driver; false: fd stays the caller's */
+void both_taken(struct sock *lsk, u32 number);	/* by accept() */
+void both_enter(struct sock *sk);
+void both_refill(struct sock *lsk);		/* driver, lock held */
+void both_stop(struct sock *sk);		/* driver */
 
 /* ---- follow.c: who wants to see a connection's events ------------------------------------------ */
 

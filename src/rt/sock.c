@@ -36,7 +36,7 @@ void sock_init(struct sock *sk, u32 index, u32 gen)
 {
 	atomic_store(&sk->ready, SOCK_READY_UNKNOWN);
 	sk->port_index = index;
-	sk->owner_fd = sk->tomb_fd = -1;
+	sk->owner_fd = sk->tomb_fd = sk->plain_fd = -1;
 	sk->port.drv_fd = -1;
 	atomic_store(&sk->deadline, USEC_NEVER);
 	atomic_store(&sk->timer_at, USEC_NEVER);
@@ -269,7 +269,7 @@ static int bind_to_listen(struct sock *sk)
 static int listen_locked(struct sock *sk, int fd, int backlog)
 {
 	u32 most = SOMAXCONN_DEFAULT;
-	int ret;
+	int ret, plain = -1;
 
 	atomic_store(&sk->backlog_max, backlog < 0 ? most : min((u32)backlog, most));
 	if (atomic_load(&sk->kind) == SK_LISTENER)
@@ -291,9 +291,20 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 	ret = rt_start();
 	if (ret < 0)
 		return ret == -ENOMEM ? -ENOBUFS : ret;
+	if (rt_env()->both) {
+		plain = both_make(sk);
+		if (plain < 0 && plain != -ENOENT)
+			return plain;
+	}
 	if (!sk->reuseport)
 		ret = port_open(sk, udp_fd(sk));
-	return ret < 0 ? ret : hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
+	if (!ret)
+		ret = hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
+	if (!ret && plain >= 0)
+		both_pass(sk, plain);
+	else if (plain >= 0)
+		sys_close(plain);
+	return ret;
 }
 
 int sock_listen(struct sock_ref *r, int fd, int backlog)

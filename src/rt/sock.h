@@ -117,6 +117,9 @@ struct sock {
 	bool reuseaddr, reuseport, v6only, bound, port_given, addr_given;
 	bool named;		/* bound by the program, not only by us */
 	u8 try_plain;		/* enum plain_try */
+	int plain_fd;		/* a listener's other half; driver's table; -1 */
+	_Atomic u32 plain_waiting;	/* its queue may have more */
+	_Atomic u32 plain_sent;	/* number of the last connection that left the driver */
 	_Atomic u32 plain_done;	/* the driver's attempt at TCP has an answer */
 	bool accepted;		/* a program has taken it from accept() */
 	bool connect_started;	/* EINPROGRESS was returned */

@@ -94,7 +94,7 @@ void rt_init_env(void)
 {
 	const char *cc = getenv("RUDP_CONGESTION"), *care = getenv("RUDP_CARETAKER");
 	const char *log = getenv("RUDP_LOG"), *match = getenv("RUDP_MATCH");
-	const char *fallback = getenv("RUDP_FALLBACK");
+	const char *fallback = getenv("RUDP_FALLBACK"), *both = getenv("RUDP_LISTEN");
 	int id;
 
 	if (env_read)
@@ -112,6 +112,9 @@ void rt_init_env(void)
 	}
 	if (care && strcmp(care, "on") && strcmp(care, "off"))
 		bad_env("RUDP_CARETAKER", care, "accepted are on and off");
+	if (both && strcmp(both, "both") && strcmp(both, "rudp"))
+		bad_env("RUDP_LISTEN", both, "accepted are both and rudp");
+	env.both = !both || !strcmp(both, "both");
 	if (match && !match_parse(&env.match, match))
 		bad_env("RUDP_MATCH", match, MATCH_ACCEPTED);
 	if (fallback && strcmp(fallback, "tcp") && strcmp(fallback, "off"))
@@ -243,8 +246,9 @@ static int attach(void)
 
 	ret = domain_attach(&drv.dom, e->domain, &e->limits, e->has_limits);
 	if (ret < 0) {
-		fprintf(stderr, "librudp: no shared memory for domain \"%s\" (%s): memory is "
-			"accounted for this process alone\n", e->domain, strerror(-ret));
+		fprintf(stderr, "librudp: domain \"%s\": %s: memory is accounted for this "
+			"process alone\n", e->domain, ret == -EPROTO ?
+			"in use by programs with another version of librudp" : strerror(-ret));
 		rt_log(RUDP_LOG_ERROR, "domain-private", "domain=%s errno=%d", e->domain, -ret);
 		drv.dom = domain_private(&e->limits);
 		if (!drv.dom)

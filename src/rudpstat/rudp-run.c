@@ -27,13 +27,15 @@ static const char usage_text[] =
 "  -r, --rmem MIN DEF MAX receive buffers (RUDP_RMEM)\n"
 "  -c, --cc NAME          congestion control (RUDP_CONGESTION)\n"
 "      --match RULES      what is carried, by address and port (RUDP_MATCH)\n"
+"      --listen both|rudp whether listeners serve TCP, too (RUDP_LISTEN)\n"
 "      --fallback tcp|off where nobody speaks rudp (RUDP_FALLBACK)\n"
 "      --check            run nothing: would it work here, for this program?\n"
 "  -l, --library FILE     librudp.so to use instead of the installed one\n"
 "  -h, --help             this text\n"
 "  -V, --version          the version\n";
 
-enum long_only { OPT_CHECK = 256, OPT_CHECK_SELF, OPT_MATCH, OPT_FALLBACK };
+enum long_only { OPT_CHECK = 256, OPT_CHECK_SELF, OPT_MATCH, OPT_FALLBACK,
+		 OPT_LISTEN };
 
 static const struct option options[] = {
 	{ "domain", required_argument, NULL, 'd' },
@@ -42,6 +44,7 @@ static const struct option options[] = {
 	{ "rmem", required_argument, NULL, 'r' },
 	{ "cc", required_argument, NULL, 'c' },
 	{ "match", required_argument, NULL, OPT_MATCH },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "fallback", required_argument, NULL, OPT_FALLBACK },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "library", required_argument, NULL, 'l' },
@@ -54,7 +57,7 @@ static const struct option options[] = {
 
 struct args {
 	char *mem, *wmem, *rmem, *match;
-	const char *domain, *cc, *lib, *fallback;
+	const char *domain, *cc, *lib, *fallback, *listen;
 	bool check;
 };
 
@@ -189,6 +192,7 @@ static void parse_args(struct args *a, int argc, char **argv)
 		case 'c': a->cc = optarg; break;
 		case 'l': a->lib = optarg; break;
 		case OPT_MATCH: a->match = more_rules(a->match); break;
+		case OPT_LISTEN: a->listen = optarg; break;
 		case OPT_FALLBACK: a->fallback = optarg; break;
 		case OPT_CHECK: a->check = true; break;
 		case OPT_CHECK_SELF: exit(check_self());
@@ -207,6 +211,8 @@ static void check_rules(const struct args *a)
 
 	if (a->match && !match_parse(&m, a->match))
 		bad_value("RUDP_MATCH", a->match, MATCH_ACCEPTED);
+	if (a->listen && strcmp(a->listen, "both") && strcmp(a->listen, "rudp"))
+		bad_value("RUDP_LISTEN", a->listen, "accepted are both and rudp");
 	if (a->fallback && strcmp(a->fallback, "tcp") && strcmp(a->fallback, "off"))
 		bad_value("RUDP_FALLBACK", a->fallback, "accepted are tcp and off");
 }
@@ -232,6 +238,8 @@ static void set_environment(const struct args *a)
 		setenv("RUDP_CONGESTION", a->cc, 1);
 	if (a->match)
 		setenv("RUDP_MATCH", a->match, 1);
+	if (a->listen)
+		setenv("RUDP_LISTEN", a->listen, 1);
 	if (a->fallback)
 		setenv("RUDP_FALLBACK", a->fallback, 1);
 }

@@ -1,11 +1,16 @@
 """plain.py serve HOST: a plain echo server on TCP; UDP of its port is silent if
 asked by a third word.
 
-plain.py call HOST PORT: connects in every manner and echoes.
+plain.py call HOST PORT: connects in every manner and echoes; with one more word
+once, and that word "rudp" says that it is not to be over TCP.
+
+plain.py serve both PORT | workers PORT | reborn PORT | crowd HOST PORT N
 """
 import errno
+import os
 import select
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -13,7 +18,29 @@ import time
 family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
 
 
+def echo(c):
+    while data := c.recv(65536):
+        c.sendall(data)
+    c.close()
+
+
+def echo_all(s):
+    while True:
+        threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
+
+
+def listener(port):
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", port))
+    s.listen(200)
+    return s
+
 def serve():
+    if sys.argv[2] == "both":
+        s = listener(int(sys.argv[3]))
+        print("port", flush=True)
+        echo_all(s)
     s = socket.socket(family)
     s.bind((sys.argv[2], 0))
     s.listen()
@@ -21,19 +48,57 @@ def serve():
         sink = socket.socket(family, socket.SOCK_DGRAM)
         sink.bind(s.getsockname())
     print("port", s.getsockname()[1], flush=True)
+    echo_all(s)
 
-    def echo(c):
-        while data := c.recv(65536):
-            c.sendall(data)
-        c.close()
 
-    while True:
-        threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
+def workers(port):
+    """The process that listens drives; another one accepts."""
+    s = listener(port)
+    pid = os.fork()
+    if pid == 0:
+        echo_all(s)
+    a = socket.create_connection(("127.0.0.1", port))
+    time.sleep(0.5)  # a caretaker stands by once a connection has lived
+    print("driver", os.getpid(), flush=True)
+    print("worker", pid, flush=True)
+    print("port", flush=True)
+    os.waitpid(pid, 0)
+
+
+def reborn(port):
+    """Beside the one that listens there none can be; then again and again."""
+    try:
+        listener(port)
+        raise AssertionError("twice")
+    except OSError as e:
+        assert e.errno == errno.EADDRINUSE, e
+    s = listener(0)
+    port = s.getsockname()[1]
+    for _ in range(20):
+        s.close()
+        s = listener(port)
+    os.environ.pop("LD_PRELOAD")
+    call = "import socket; socket.create_connection(('127.0.0.1', %d))" % port
+    s.settimeout(5)
+    assert subprocess.call([sys.executable, "-c", call]) == 0
+    s.accept()
+    s.close()
+    time.sleep(0.2)
+    assert subprocess.call([sys.executable, "-c", call], stderr=subprocess.DEVNULL) != 0
+
+
+def crowd(to, n):
+    all = [socket.create_connection(to) for _ in range(n)]
+    for s in all:
+        s.sendall(b"x" * 1000)
+    for s in all:
+        while s.recv(1000) != b"":
+            s.shutdown(socket.SHUT_WR)
 
 
 def is_plain(s):
     """The kernel shows a socket of TCP, not a mirror."""
-    inode = "%d" % __import__("os").fstat(s.fileno()).st_ino
+    inode = "%d" % os.fstat(s.fileno()).st_ino
     path = "/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp"
     return any(line.split()[9] == inode for line in open(path))
 
@@ -47,7 +112,7 @@ def echoes(s):
     while len(got) < len(data):
         got += s.recv(65536)
     assert got == data
-    assert is_plain(s)
+    assert is_plain(s) == (sys.argv[4:] != ["rudp"])
     s.close()
 
 
@@ -160,9 +225,18 @@ def closed_meanwhile(to):
 
 if sys.argv[1] == "serve":
     serve()
-address = (sys.argv[2], int(sys.argv[3]))
-for f in (blocking, polled, edges, duplicate, bound):
-    f(address)
-given_up()
-closed_meanwhile(address)
-blocking(address)
+elif sys.argv[1] == "workers":
+    workers(int(sys.argv[2]))
+elif sys.argv[1] == "reborn":
+    reborn(int(sys.argv[2]))
+elif sys.argv[1] == "crowd":
+    crowd((sys.argv[2], int(sys.argv[3])), int(sys.argv[4]))
+elif sys.argv[4:]:
+    echoes(socket.create_connection((sys.argv[2], int(sys.argv[3]))))
+else:
+    address = (sys.argv[2], int(sys.argv[3]))
+    for f in (blocking, polled, edges, duplicate, bound):
+        f(address)
+    given_up()
+    closed_meanwhile(address)
+    blocking(address)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Programs over librudp and plain TCP: a connect() that finds nobody who speaks
+# Programs over librudp and plain TCP: a listener serves both, a connect() that finds nobody who speaks
 # rudp goes on over TCP, and rules say what is carried at all.
 . "$(dirname "$0")/../lib.sh"
 need curl
@@ -75,8 +75,49 @@ by_rule()
 	unset RUDP_MATCH
 }
 
+# A listener is there for both worlds, also when its driver was killed, and gone
+# for both when it is closed.
+both()
+{
+	local server
+
+	new_port
+	server both "$python" "$e2e_src/plain.py" serve both "$port"
+	server=$pid
+	ready_log '^port' || return
+	check "plain callers are served" "$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" echo
+	check "and ours, over rudp" run "$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" rudp
+	check "a hundred of both at once" crowd
+	check "the end of the listener is the end of both" \
+		run "$python" "$e2e_src/plain.py" reborn "$port"
+	stop "$server"
+	server worker "$python" "$e2e_src/plain.py" workers "$port"
+	ready_log '^port' || return
+	check "a worker serves plain callers" \
+		"$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" echo
+	kill -9 "$(sed -n 's/^driver //p' "$server_log")"
+	check "and goes on when the driver is killed" \
+		"$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" echo
+	check "for ours too" run "$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" rudp
+	kill "$(sed -n 's/^worker //p' "$server_log")"
+}
+
+crowd()
+{
+	local p jobs=
+
+	for p in 1 2 3 4 5; do
+		"$python" "$e2e_src/plain.py" crowd 127.0.0.1 "$port" 10 &
+		jobs="$jobs $!"
+		run "$python" "$e2e_src/plain.py" crowd 127.0.0.1 "$port" 10 &
+		jobs="$jobs $!"
+	done
+	for p in $jobs; do wait "$p" || return; done
+}
+
 tests()
 {
+	[ "$mode" = native ] || both
 	fallback
 	pages
 	[ "$mode" = native ] || by_rule
