@@ -20,7 +20,7 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
-enum { IDLE_TICKS = 10, HUP_EVENTS = 64 };
+enum { IDLE_TICKS = 10, REST_TICKS = 5, HUP_EVENTS = 64 };
 
 static unsigned idle_ticks;
 
@@ -158,7 +158,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	care_again();
 	if (drv.unclaimed && driven_claim())
 		drv.unclaimed = false;
-	if (++idle_ticks >= IDLE_TICKS && !tw && !arena_wants_tick(drv.ar))
+	if (++idle_ticks == REST_TICKS)
+		udp_rest();
+	if (idle_ticks >= IDLE_TICKS && !tw && !arena_wants_tick(drv.ar))
 		ev_timer_stop(loop, t);
 }
 

@@ -155,6 +155,8 @@ struct rt_env {
 int udp_open(struct port *p, int family, bool v6only, bool reuseport);
 /* Sends what the connection has to send. From the calling thread. */
 void udp_flush(struct sock *sk, usec_t now);
+/* Gives back the receive buffers that little traffic does not need. Driver. */
+void udp_rest(void);
 u32 udp_below(struct sock *sk);	/* its bytes in the kernel's queue; lock held */
 /* Sends one made-up packet (listener's answers) from the driver. */
 void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,

@@ -302,12 +302,15 @@ static void give_idle_back(const struct rxbuf *last)
 	}
 }
 
+/* rx_lock: as many buffers as calls have filled lately; each is real memory. */
+static unsigned rx_want = RX_FEW_BUFS;
+
 /* Buffers for one call, in pages of the pool. At least one, by force: without
  * it nothing could be acknowledged (D8.8). */
 static unsigned fill_buffers(struct rxbuf **out)
 {
 	struct mem_acct *pool = arena_pool(drv.ar);
-	unsigned want = clamp(arena_pool_target(drv.ar) / RUN_PAGES_MAX, 1u, (unsigned)RX_BATCH_BUFS);
+	unsigned want = clamp(arena_pool_target(drv.ar) / RUN_PAGES_MAX, 1u, rx_want);
 	unsigned n = 0;
 
 	pool_lock();
@@ -330,6 +333,23 @@ static unsigned fill_buffers(struct rxbuf **out)
 		give_idle_back(out[n - 1]);
 	pthread_mutex_unlock(&drv.shm->pool_lock);
 	return n;
+}
+
+void udp_rest(void)
+{
+	pump_lock();
+	pool_lock();
+	rx_want = RX_FEW_BUFS;
+	for (unsigned i = RX_FEW_BUFS; i < DRIVER_RXBUFS; i++) {
+		struct rxbuf *rb = &drv.shm->rx[i];
+
+		if (atomic_load(&rb->busy) || !rb->unit)
+			continue;
+		mem_free(arena_pool(drv.ar), rb->unit, RX_BUF_UNITS, MEM_RCV);
+		rb->unit = MEM_NONE;
+	}
+	pthread_mutex_unlock(&drv.shm->pool_lock);
+	pump_unlock();
 }
 
 struct rx_slot {
@@ -452,6 +472,8 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 		read_errors(port_sk, fd);
 		return false;
 	}
+	if ((unsigned)n == rx_want && rx_want < RX_BATCH_BUFS)
+		rx_want *= 2;
 	rx_batch_begin(rt_now());
 	for (int i = 0; i < n; i++) {
 		read_slot(pw, port_sk, (unsigned)i, rb[i]);
