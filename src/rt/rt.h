@@ -260,6 +260,8 @@ void mirror_fill_hole(struct sock *sk, int fd);	/* any holder: all tokens go, to
 
 void sock_init(struct sock *sk, u32 index, u32 gen);	/* a slot just got */
 void listen_inherit(const struct sock *lsk, struct sock *sk);
+int sock_udp_fd(const struct sock *sk);	/* of its port, in this process; -1 */
+int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len);
 /* Lock held: sleeps without it. 0: held again, look again; else unlocked. */
 int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until);
 

@@ -112,7 +112,7 @@ static int open_port(struct sock *sk)
 	return 0;
 }
 
-static int udp_fd(const struct sock *sk)
+int sock_udp_fd(const struct sock *sk)
 {
 	struct local *l = local_get(sk->index);
 
@@ -123,7 +123,7 @@ static void read_local_name(struct sock *sk)
 {
 	socklen_t len = sizeof(sk->local);
 
-	sys_getsockname(udp_fd(sk), &sk->local, &len);
+	sys_getsockname(sock_udp_fd(sk), &sk->local, &len);
 	sk->port.wildcard = is_any(&sk->local);
 }
 
@@ -138,7 +138,7 @@ static int check_addr(const struct sock *sk, const struct sockaddr *sa, socklen_
 	return 0;
 }
 
-static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
+int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
 {
 	union sock_addr a = { .sa = { 0 } };
 	int ret;
@@ -154,10 +154,10 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 		return -EINVAL;
 	ret = open_port(sk);
 	if (!ret)
-		ret = port_bind(udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
+		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
 	if (ret == -EADDRINUSE && !sk->reuseaddr) {
 		mirror_driver_round(USEC_NEVER);	/* of a listener that was closed just now? */
-		ret = port_bind(udp_fd(sk), &a, sk->addr_len, false);
+		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, false);
 	}
 	if (ret < 0)
 		return ret;
@@ -167,7 +167,7 @@ static int bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len
 	read_local_name(sk);
 	sk->bound = sk->family == AF_INET ? sk->local.in.sin_port : sk->local.in6.sin6_port;
 	if (!sk->reuseport)
-		port_reserve(udp_fd(sk), &sk->local, sk->addr_len);
+		port_reserve(sock_udp_fd(sk), &sk->local, sk->addr_len);
 	return 0;
 }
 
@@ -192,7 +192,7 @@ int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t l
 	if (plain_port(r->sk, sa, len))
 		ret = SOCK_PLAIN;
 	else
-		ret = bind_locked(r->sk, sa, len);
+		ret = sock_bind_locked(r->sk, sa, len);
 	pthread_mutex_unlock(&r->sk->lock);
 	return ret;
 }
@@ -258,12 +258,12 @@ static int bind_to_listen(struct sock *sk)
 
 	if (ret < 0)
 		return ret;
-	sys_setsockopt(udp_fd(sk), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &no, sizeof(no));
+	sys_setsockopt(sock_udp_fd(sk), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &no, sizeof(no));
 	if (sk->family == AF_INET)	/* one that is shown was another connection's */
 		name.in.sin_port = 0;
 	else
 		name.in6.sin6_port = 0;
-	return bind_locked(sk, &name.sa, sk->addr_len);
+	return sock_bind_locked(sk, &name.sa, sk->addr_len);
 }
 
 static int listen_locked(struct sock *sk, int fd, int backlog)
@@ -297,7 +297,7 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 			return plain;
 	}
 	if (!sk->reuseport)
-		ret = port_open(sk, udp_fd(sk));
+		ret = port_open(sk, sock_udp_fd(sk));
 	if (!ret)
 		ret = hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
 	if (!ret && plain >= 0)
@@ -347,16 +347,16 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	if (ret < 0)
 		return ret == -ENOMEM ? -ENOBUFS : ret;
 	if (sk->bound && !sk->reuseport)
-		ret = port_open(sk, udp_fd(sk));
+		ret = port_open(sk, sock_udp_fd(sk));
 	if (ret < 0)
 		return ret;
 	memcpy(&sk->peer, sa, min(len, sk->addr_len));
-	ret = sys_connect(udp_fd(sk), &sk->peer, sk->addr_len);
+	ret = sys_connect(sock_udp_fd(sk), &sk->peer, sk->addr_len);
 	if (ret < 0)
 		return ret == -EAGAIN ? -EADDRNOTAVAIL : ret;
 	/* The kernel has chosen our name, and for 0.0.0.0 the peer's. */
 	read_local_name(sk);
-	sys_call6(SYS_getpeername, udp_fd(sk), (long)&sk->peer,
+	sys_call6(SYS_getpeername, sock_udp_fd(sk), (long)&sk->peer,
 		  (long)&(socklen_t){ sizeof(sk->peer) }, 0, 0, 0);
 	sk->bound = sk->port.connected = true;
 	sk->port.wildcard = false;
@@ -498,67 +498,6 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 	return ret;
 }
 
-bool sock_renewable(struct sock_ref *r)
-{
-	struct sock *sk = r->sk;
-	bool failed;
-
-	if (sock_lock(r) < 0)
-		return false;
-	failed = atomic_load(&sk->kind) == SK_CONN && sk->conn.state == CONN_CLOSED &&
-		 sk->connect_started;
-	pthread_mutex_unlock(&sk->lock);
-	return failed;
-}
-
-/* What bind() was told stays; a number that was found by itself is only shown,
- * an address that was is forgotten. */
-static void keep_name(struct sock *old, struct sock *sk)
-{
-	bool reuseaddr = sk->reuseaddr;
-	union sock_addr name;
-
-	sk->local = old->local;
-	if (!old->addr_given && sk->family == AF_INET)
-		sk->local.in.sin_addr.s_addr = INADDR_ANY;
-	else if (!old->addr_given)
-		sk->local.in6.sin6_addr = in6addr_any;
-	if (!old->port_given)
-		return;
-	port_release(udp_fd(old));
-	sk->reuseaddr = true;
-	name = sk->local;
-	bind_locked(sk, &name.sa, old->addr_len);
-	sk->reuseaddr = reuseaddr;
-}
-
-/* As inherited from a listener: all options, no state but an error. */
-int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
-{
-	struct sock *old = r->sk;
-	int fl = sys_fcntl(fd, F_GETFL, 0), made, err;
-
-	made = sock_socket(old->family, old->type | SOCK_CLOEXEC |
-			   (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0), old->protocol, ret);
-	if (made < 0)
-		return made;
-	err = sock_lock(r);
-	if (err < 0) {
-		sock_close(ret, made);
-		return err;
-	}
-	if (atomic_load(&old->kind) == SK_LISTENER) {
-		atomic_store(&old->backlog_max, 0);
-		atomic_fetch_add(&old->shown, 1);	/* poll: as the mirror says */
-	}
-	listen_inherit(old, ret->sk);
-	ret->sk->v6only = old->v6only;
-	ret->sk->conn.err = old->conn.err;
-	keep_name(old, ret->sk);
-	pthread_mutex_unlock(&old->lock);
-	return made;
-}
-
 static void free_fresh(struct sock *sk)
 {
 	u32 index = sk->index;
@@ -583,41 +522,6 @@ void sock_undup(struct sock_ref *r)
 			pthread_mutex_unlock(&r->sk->lock);
 	}
 	rt_at = was;
-}
-
-int sock_plain(struct sock_ref *r)
-{
-	int ret = sock_lock(r), udp;
-
-	if (ret < 0)
-		return ret;
-	udp = udp_fd(r->sk);
-	if (udp >= 0)		/* a name that both may have */
-		port_release(udp);
-	ret = plain_socket(r->sk, SOCK_CLOEXEC);
-	pthread_mutex_unlock(&r->sk->lock);
-	return ret;
-}
-
-int sock_take(struct sock_ref *r, int fd)
-{
-	char c;
-	struct iovec iov = { &c, 1 };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
-			    .msg_controllen = sizeof(ctl.buf) };
-	ssize_t n = sys_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int got;
-
-	(void)r;
-	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
-		return n < 0 ? (int)n : -EMFILE;
-	memcpy(&got, CMSG_DATA(cm), sizeof(got));
-	return got;
 }
 
 /* ---- end --------------------------------------------------------------------------------- */
@@ -665,7 +569,7 @@ int sock_close(struct sock_ref *r, int fd)
 		/* Here and now: the program may bind the number again at once. */
 		if (atomic_load(&sk->kind) == SK_LISTENER && drv.pid == getpid() && l &&
 		    atomic_load(&l->refs) == 1)
-			port_release(udp_fd(sk));
+			port_release(sock_udp_fd(sk));
 		last = local_unref(sk);
 		linger = last ? linger_until(sk) : 0;
 		if (last && (atomic_load(&sk->kind) == SK_FRESH))
