@@ -219,6 +219,7 @@ static void third_packet(struct sock *lsk, struct rx_pkt *p, const struct rx_met
 	if (!sk)
 		return;
 	domain_count(drv.dom, CNT_SyncookiesRecv, 1);
+	port_of_its_own(sk);
 	conn_input(&sk->conn, p, drv.now);
 	conn_input_end(&sk->conn, drv.now);
 	enqueue(lsk, sk);
@@ -267,6 +268,11 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 	}
 	if (!open_cookie_ok(&lsk->key, &fa, &p.h, pkt, len, drv.now)) {
 		domain_count(drv.dom, CNT_SyncookiesFailed, 1);
+		/* It may be of another of the group, who is gone, or has less of
+		 * the group's packets now: the caller would wait for nothing. */
+		n = lsk->reuseport ? open_reset_reply(&p.h, len, reply, drv.now) : 0;
+		if (n)
+			udp_reply(lsk, reply, n, &m->from, &m->to);
 		return;
 	}
 	p.payload = pkt + p.h.len;

@@ -123,7 +123,7 @@ int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseadd
 static bool split_one(struct sock *sk, struct sock *owner)
 {
 	struct port p;
-	int fd = udp_open(&p, sk->local.sa.sa_family, false, false);
+	int fd = udp_open(&p, sk->local.sa.sa_family, false, owner->reuseport);
 
 	if (fd < 0)
 		return false;
@@ -141,6 +141,16 @@ static bool split_one(struct sock *sk, struct sock *owner)
 	owner->port.refs--;
 	port_watch_start(sk);
 	return true;
+}
+
+/* Which of a group's sockets the kernel gives a packet changes when one joins
+ * or leaves. A connected one it prefers. */
+void port_of_its_own(struct sock *sk)
+{
+	struct sock *owner = rt_sock(sk->port_index);
+
+	if (owner != sk && owner->reuseport)
+		split_one(sk, owner);
 }
 
 void port_split(struct sock *owner)

@@ -174,6 +174,11 @@ struct rx_meta {		/* of one received buffer */
 	socklen_t from_len;
 };
 
+static inline bool port_is_same(const struct sock *a, const struct sock *b)
+{
+	return a->local.in.sin_port == b->local.in.sin_port;	/* in6 has it there, too */
+}
+
 /* ---- port.c ------------------------------------------------------------------------ */
 
 void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
@@ -183,6 +188,7 @@ void port_refuse_rest(struct sock *sk);	/* driver: a listener's, before it is cl
 int port_open(const struct sock *sk, int udp_fd);	/* receives from now on */
 void port_options(const struct sock *sk, int udp_fd);	/* the program's, to a fresh one */
 void port_option_changed(const struct sock *sk, int level, int name);
+void port_of_its_own(struct sock *sk);	/* driver: just accepted, if it needs one */
 void port_split(struct sock *owner);	/* driver: its connections get sockets of their own */
 
 /* The pool's lock; its account is the truth whoever died in it (pages that no

@@ -188,10 +188,20 @@ static bool listens(const struct sock *sk)
 					     0, 0, 0) <= 0;
 }
 
+/* What was meant for others of the group before a connection's own socket was
+ * connected. */
+static struct sock *listener_of(struct sock *port_sk)
+{
+	struct sock *lsk = rt_sock(port_sk->listener ? port_sk->listener - 1 : 0);
+
+	return lsk && port_is_same(lsk, port_sk) ? lsk : port_sk;
+}
+
 /* No connection of ours: a listener's business, an ended one's, or a reset's. */
 static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struct rx_meta *m)
 {
 	u8 reply[WIRE_HDR_MAX];
+	struct sock *lsk;
 	struct wire_hdr h;
 	struct tw *tw;
 	unsigned n;
@@ -216,8 +226,9 @@ static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struc
 		}
 		return;
 	}
-	if (h.has_open && listens(port_sk)) {
-		listen_input(port_sk, pkt, len, m);
+	lsk = listener_of(port_sk);
+	if (h.has_open && listens(lsk)) {
+		listen_input(lsk, pkt, len, m);
 		return;
 	}
 	domain_count(drv.dom, CNT_InNoConn, 1);

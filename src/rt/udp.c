@@ -151,14 +151,27 @@ static socklen_t addr_len(const union sock_addr *a)
 	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
 }
 
-static int tx_fd(const struct sock *sk, const struct sock *owner)
+static int local_fd(u32 index)
 {
-	struct local *l;
+	struct local *l = local_get(index);
 
-	if (rt_bypass && owner->port.drv_fd >= 0)
-		return owner->port.drv_fd;
-	l = local_get(sk->port_index);
 	return l ? atomic_load(&l->udp_fd) - 1 : -1;
+}
+
+/* The one of the listener will do, from whose port it has split off. */
+static int tx_fd(const struct sock *sk, struct sock **owner)
+{
+	struct sock *lsk = rt_sock(sk->listener ? sk->listener - 1 : 0);
+	int fd;
+
+	if (rt_bypass && (*owner)->port.drv_fd >= 0)
+		return (*owner)->port.drv_fd;
+	fd = local_fd(sk->port_index);
+	if (fd >= 0 || !lsk || lsk == *owner || atomic_load(&lsk->kind) != SK_LISTENER ||
+	    !port_is_same(lsk, sk))
+		return fd;
+	*owner = lsk;
+	return local_fd(lsk->index);
 }
 
 /* 0: it left. -EAGAIN: the socket is full. Other errors: it is as good as lost. */
@@ -211,9 +224,11 @@ static bool queue_drained(struct sock *sk, int fd)
 
 u32 udp_below(struct sock *sk)
 {
+	struct sock *owner = rt_sock(sk->port_index);
+
 	if (atomic_load(&sk->kind) != SK_CONN)
 		return 0;
-	queue_drained(sk, tx_fd(sk, rt_sock(sk->port_index)));
+	queue_drained(sk, tx_fd(sk, &owner));
 	return (u32)min(sk->conn.tx_below, (u64)UINT32_MAX);
 }
 
@@ -226,7 +241,7 @@ void udp_flush(struct sock *sk, usec_t now)
 	if (sk->tx_blocked && !rt_bypass)
 		return;		/* the driver tries again, whoever was stopped */
 	sk->tx_blocked = false;
-	fd = tx_fd(sk, owner);
+	fd = tx_fd(sk, &owner);
 	if (unlikely(!sk->conn.below_told))
 		conn_below(&sk->conn, 0);
 	for (;;) {

@@ -64,8 +64,12 @@ last_words()
 	stop_all
 }
 
+group() { run "$python" "$e2e_src/group.py" "$port" 2; }
+
 tests()
 {
+	new_port
+	check "who calls a group that is joined and left is answered" group
 	nobody_there
 	killed server
 	killed client
