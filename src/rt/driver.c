@@ -141,6 +141,18 @@ void driver_see_hups(void)
 	run_attention();
 }
 
+static void log_pressure(void)
+{
+	static bool was;
+	bool is = domain_under_pressure(drv.dom);
+
+	if (is == was)
+		return;
+	was = is;
+	rt_log(RUDP_LOG_INFO, "pressure", "domain=%s is=%s pages=%lld", rt_env()->domain,
+	       is ? "on" : "off", (long long)domain_allocated(drv.dom));
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct mem_limits l;
@@ -153,6 +165,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	tw = twtab_expire(drv.tw, drv.now);
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
 	port_tick();
+	log_pressure();
 	care_tick();
 	sweep_tick();
 	care_again();

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include "core/open.h"
+#include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -52,10 +53,14 @@ static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, u
 
 	if (!wire_decode(&p.h, pkt, len)) {
 		domain_count(drv.dom, CNT_InErrs, 1);
+		rt_log(RUDP_LOG_DEBUG, "drop", "why=malformed id=%016llx bytes=%u",
+		       (unsigned long long)c->id, len);
 		return;
 	}
 	if (!open_sum_ok(c, &p.h, pkt, len)) {
 		domain_count(drv.dom, CNT_InCsumErrors, 1);
+		rt_log(RUDP_LOG_DEBUG, "drop", "why=checksum id=%016llx bytes=%u",
+		       (unsigned long long)c->id, len);
 		return;
 	}
 	p.payload = pkt + p.h.len;
@@ -145,6 +150,8 @@ static void park(struct sock *sk, struct rxbuf *rb)
 	if (conn_backlog_full(&sk->conn, atomic_load(&sk->backlog_len)) ||
 	    parked >= PARKED_MAX) {
 		domain_count(drv.dom, CNT_TCPBacklogDrop, 1);
+		rt_log(RUDP_LOG_DEBUG, "drop", "why=backlog id=%016llx bytes=%u",
+		       (unsigned long long)sk->conn.id, rb->len);
 		return;
 	}
 	if (rb->gso)		/* as one: the kernel has merged them */
@@ -232,6 +239,8 @@ static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struc
 		return;
 	}
 	domain_count(drv.dom, CNT_InNoConn, 1);
+	rt_log(RUDP_LOG_DEBUG, "drop", "why=no-connection id=%016llx bytes=%u",
+	       (unsigned long long)h.dst_id, len);
 	n = open_reset_reply(&h, len, reply, drv.now);
 	if (n) {
 		udp_reply(port_sk, reply, n, &m->from, &m->to);
@@ -288,6 +297,7 @@ void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	domain_count(drv.dom, CNT_InSegs, rb->gso ? DIV_ROUND_UP(rb->len, rb->gso) : 1);
 	if (!wire_peek(pkt, rb->len, &id, &flags)) {
 		domain_count(drv.dom, CNT_InErrs, 1);
+		rt_log(RUDP_LOG_DEBUG, "drop", "why=malformed id=%016llx bytes=%u", 0ULL, rb->len);
 		return;
 	}
 	sk = rt_sock(id ? idmap_get(drv.by_id, id) : 0);

@@ -18,7 +18,8 @@ out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 1 << 18, 1))
 
 def take():
     frame, where = s.recvfrom(1 << 18, socket.MSG_DONTWAIT)
-    is_udp = frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_UDP
+    is_udp = (frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_UDP or
+              frame[12:14] == b"\x86\xdd" and frame[20] == socket.IPPROTO_UDP)
     if where[2] != PACKET_OUTGOING and is_udp:      # lo shows each one twice
         now = time.time()
         out.write(struct.pack("<IIII", int(now), int(now % 1 * 1e6), len(frame), len(frame)))

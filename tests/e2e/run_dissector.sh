@@ -71,7 +71,34 @@ transfer()
 	check "a wrong byte is marked" look bad
 }
 
-tests() { [ "$mode" = native ] || transfer; }
+over_ipv6()
+{
+	local port
+
+	rm -f end && capture || return
+	new_port
+	server python6 "$python" -u -m http.server "$port" --bind ::1 --directory www
+	ready ::1 || return
+	check "a file is fetched over IPv6" fetch6 "$port"
+	stop_all
+	stop_capture
+	check "and read" read_capture
+	check "with its opening, its stream and right checksums" read_right
+}
+
+fetch6()
+{
+	run "$python" -c 'import sys, urllib.request
+open("got", "wb").write(urllib.request.urlopen(sys.argv[1]).read())' \
+		"http://[::1]:$1/file" && same_data got www/file
+}
+
+read_right() { look opening && look stream www/file && look sums; }
+
+tests()
+{
+	[ "$mode" = native ] || { transfer && over_ipv6; }
+}
 
 in_modes tests
 finish

@@ -17,6 +17,11 @@ life()
 	server self "$python" "$e2e_src/self.py"
 	ready_log port || return
 	port=$(sed -n 's/^.*port \([0-9]*\)$/\1/p' "$server_log")
+	echo nonsense >"/dev/udp/127.0.0.1/$port"
+	[ "${1%%:*}" != debug ] || until grep -q ' drop ' "${1#*:}"; do
+		kill -0 "$pid" || return
+		sleep 0.01
+	done
 	"$rudpstat" -K -d "$RUDP_DOMAIN" dport "$port" >killed
 	wait "$pid"
 	pids=${pids/ $pid/}
@@ -50,6 +55,12 @@ tests()
 	life warn
 	check "to standard error, and what matters alone" equal \
 		"$(grep -Ec "$form" "$server_log") $(grep -c ' kill ' "$server_log")" "1 1"
+	new_domain
+	life "debug:$tmp/debug"
+	check "packets that are dropped, when asked for" \
+		grep -Eq 'debug drop why=malformed id=0{16} bytes=9' debug
+	check "in the same form" equal "$(grep -Evc "$form" debug)" 0
+	check "and not else" equal "$(grep -c drop events)" 0
 	new_domain
 	life off
 	check "nothing when off" equal "$(grep -Ec "$form" "$server_log")" 0
