@@ -20,7 +20,7 @@ seed = int(sys.argv[6]) if len(sys.argv) > 6 else int.from_bytes(os.urandom(4))
 rng = random.Random(seed)
 in_mode = os.environ.get("IN_MODE", "").split()
 WORDS = "exchanged connected refused ended lost hung corrupt".split()
-OURS = ("d-serve", "d-work", "d-kid", "d-caller", "d-call", "rudp-caretaker")
+OURS = ("d-serve", "d-work", "d-kid", "d-caller", "d-call", "rudp-caretaker", "rudp")
 total = dict.fromkeys(WORDS, 0)
 done = 0
 
@@ -53,7 +53,8 @@ def processes():
             continue
         stat = read(f"/proc/{pid}/stat")
         comm = stat[stat.find("(") + 1:stat.rfind(")")]
-        if comm in OURS and stat[stat.rfind(")") + 2] not in "ZX":
+        # a caretaker is the loader's at first, and before that the driver's
+        if (comm in OURS or comm.startswith("ld-")) and stat[stat.rfind(")") + 2] not in "ZX":
             found[int(pid)] = comm
     return found
 
@@ -72,7 +73,7 @@ def rudpstat(*args):
 
 def report():
     data = open("report", "rb").read()
-    return dict(zip(WORDS, struct.unpack(f"<{len(WORDS)}I", data))) if data else {}
+    return dict(zip(WORDS, struct.unpack(f"<{len(WORDS)}I", data or bytes(4 * len(WORDS)))))
 
 
 def within(seconds, what, test):
