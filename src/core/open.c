@@ -203,6 +203,14 @@ bool open_reset_ok(const struct conn *c, const struct wire_hdr *h, const u8 *pkt
 	       wire_sum_ok(pkt, len, wire_seed(c->peer_id, 0));
 }
 
+unsigned open_stale_reply(const struct wire_hdr *h, const u8 *pkt, size_t len, u8 *reply,
+			  usec_t now)
+{
+	if (!wire_sum_ok(pkt, len, wire_seed(h->dst_id, h->open.src_id)))
+		return 0;
+	return open_reset_reply(h, len, reply, now);
+}
+
 /* ---- TIME_WAIT ------------------------------------------------------- */
 
 /* Ids are never used again, so that TIME_WAIT is there only to answer a FIN

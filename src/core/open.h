@@ -47,6 +47,10 @@ unsigned open_syn_reply(const struct listener_key *k, const struct flow_addr *fa
 /* Is this the third packet of an opening of ours? (checksum included) */
 bool open_cookie_ok(const struct listener_key *k, const struct flow_addr *fa,
 		    const struct wire_hdr *h, const u8 *pkt, size_t len, usec_t now);
+/* Else, if it is whole: whoever sent it has a connection with a listener that is
+ * no more, or took too long, and is reset. The reply's length, or 0. */
+unsigned open_stale_reply(const struct wire_hdr *h, const u8 *pkt, size_t len, u8 *reply,
+			  usec_t now);
 /* Makes c (fresh from conn_init, id = h->dst_id) the listener's end of it,
  * ESTABLISHED; then feed the packet to conn_input as any other. */
 void open_passive(struct conn *c, const struct wire_hdr *h, usec_t now);

@@ -268,11 +268,13 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 	}
 	if (!open_cookie_ok(&lsk->key, &fa, &p.h, pkt, len, drv.now)) {
 		domain_count(drv.dom, CNT_SyncookiesFailed, 1);
-		/* It may be of another of the group, who is gone, or has less of
-		 * the group's packets now: the caller would wait for nothing. */
-		n = lsk->reuseport ? open_reset_reply(&p.h, len, reply, drv.now) : 0;
-		if (n)
+		/* It may be of one who had the port before, or of another of a
+		 * SO_REUSEPORT group: the caller would wait for nothing. */
+		n = open_stale_reply(&p.h, pkt, len, reply, drv.now);
+		if (n) {
 			udp_reply(lsk, reply, n, &m->from, &m->to);
+			domain_count(drv.dom, CNT_OutRsts, 1);
+		}
 		return;
 	}
 	p.payload = pkt + p.h.len;

@@ -121,6 +121,26 @@ START_TEST(cookies)
 }
 END_TEST
 
+/* A listener that has the port now knows nothing of who opened with the last. */
+START_TEST(a_stale_cookie_is_reset)
+{
+	u8 pkt[WIRE_HDR_MAX], reply[WIRE_HDR_MAX];
+	struct wire_hdr h, r;
+	size_t n = third_packet(pkt, &h);
+	unsigned len = open_stale_reply(&h, pkt, n, reply, p.now);
+
+	ck_assert_uint_gt(len, 0);
+	ck_assert_uint_le(len, n);
+	ck_assert(wire_decode(&r, reply, len));
+	ck_assert(wire_sum_ok(reply, len, wire_seed(7, 0)));
+	ck_assert(r.flags & WF_RST);
+	ck_assert_uint_eq(r.dst_id, 7);
+	ck_assert_uint_eq(r.seq, h.ack);
+	pkt[40] ^= 1;				/* damaged: it may be of a good one */
+	ck_assert_uint_eq(open_stale_reply(&h, pkt, n, reply, p.now), 0);
+}
+END_TEST
+
 static bool drop_first(const struct wire_hdr *h, bool from_a)
 {
 	(void)h;
@@ -286,6 +306,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, the_promised_window_is_the_one_begun_with);
 	tcase_add_test(t, a_reply_is_no_longer_than_the_question);
 	tcase_add_test(t, cookies);
+	tcase_add_test(t, a_stale_cookie_is_reset);
 	tcase_add_test(t, a_lost_syn_is_repeated);
 	tcase_add_test(t, a_lost_third_packet_is_repeated);
 	tcase_add_test(t, the_third_packet_may_carry_data);
