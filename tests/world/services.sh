@@ -99,7 +99,7 @@ program_named()
 		seq -f 'h%g A 10.0.0.1' 1 3000
 	} >zone
 	server named named -g -c conf -n 2
-	ready || return
+	ready_log 'running$' && ready || return
 	run dig +tcp -p "$port" @127.0.0.1 test AXFR >got
 	check "named: a zone of 3000 names is transferred" equal "$(grep -c '^h.*10.0.0.1$' got)" 3000
 	check "named: one name" equal "$(run dig +tcp +short -p "$port" @127.0.0.1 h7.test)" 10.0.0.1

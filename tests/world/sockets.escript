@@ -25,14 +25,14 @@ passive(Page) ->
 		{error, closed} = gen_tcp:recv(S, 0)
 	end),
 	S = connect(Port, [{active, false}]),
-	{ok, Page} = gen_tcp:recv(S, byte_size(Page), 20000),
-	{error, closed} = gen_tcp:recv(S, 0, 20000),
+	{ok, Page} = gen_tcp:recv(S, byte_size(Page), 50000),
+	{error, closed} = gen_tcp:recv(S, 0, 50000),
 	ok = gen_tcp:close(S).
 
 collect(S, Page, Got) when byte_size(Got) < byte_size(Page) ->
 	ok = inet:setopts(S, [{active, once}]),
 	receive {tcp, S, Part} -> collect(S, Page, <<Got/binary, Part/binary>>)
-	after 20000 -> exit(late) end;
+	after 50000 -> exit(late) end;
 collect(_, Page, Got) -> Page = Got.
 
 active(Page) ->
@@ -57,7 +57,7 @@ lines() ->
 	[begin
 		Msg = binary:copy(<<I>>, I),
 		ok = gen_tcp:send(S, Msg),
-		receive {tcp, S, Msg} -> ok after 20000 -> exit(late) end
+		receive {tcp, S, Msg} -> ok after 50000 -> exit(late) end
 	end || I <- lists:seq(1, 200)],
 	ok = gen_tcp:close(S).
 
@@ -77,5 +77,5 @@ web(Page) ->
 	[{port, Port}] = httpd:info(Pid, [port]),
 	Url = "http://127.0.0.1:" ++ integer_to_list(Port) ++ "/page",
 	[{ok, {{_, 200, _}, _, Page}} =
-		httpc:request(get, {Url, []}, [{timeout, 20000}], [{body_format, binary}])
+		httpc:request(get, {Url, []}, [{timeout, 50000}], [{body_format, binary}])
 		|| _ <- lists:seq(1, 5)].

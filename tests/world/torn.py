@@ -44,7 +44,8 @@ async def main():
     server = tornado.httpserver.HTTPServer(tornado.web.Application([("/", Page)]))
     sock, port = tornado.testing.bind_unused_port()
     server.add_socket(sock)
-    client = tornado.httpclient.AsyncHTTPClient()
+    client = tornado.httpclient.AsyncHTTPClient(
+        force_instance=True, defaults={"request_timeout": 50, "connect_timeout": 50})
     url = f"http://127.0.0.1:{port}/"
     answers = await asyncio.gather(
         *(client.fetch(url) for i in range(5)),
