@@ -19,6 +19,7 @@
 #include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
+#include "rt/watch.h"
 
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
@@ -320,6 +321,7 @@ int rt_join(int fd, struct sock_ref *ret)
 		if (atomic_load(&sk->kind) == SK_FRESH)
 			fresh_made();	/* shared it was by the sender */
 		local_ref(sk);
+		watch_joined(sk);
 	}
 	pthread_mutex_unlock(&joining);
 	rt_at = was;

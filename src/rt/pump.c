@@ -211,7 +211,7 @@ void pump_run_aside(void)
 
 /* ---- receiving --------------------------------------------------------------------------- */
 
-/* The note first: of a kick that comes between the two at least one is left. */
+/* The note first, as the kick's is the last: what is left to read is noted. */
 static void take_kick(void)
 {
 	u64 count;
@@ -336,8 +336,8 @@ void pump_kick(void)
 {
 	u64 one = 1;
 
-	atomic_store(&pump.kicked, 1);
 	sys_write(rt_bypass ? drv.kick_fd : drv.kick_app, &one, sizeof(one));
+	atomic_store(&pump.kicked, 1);
 }
 
 /* ---- the event thread's duty ----------------------------------------------------------------- */

@@ -106,6 +106,7 @@ struct sock {
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
 	_Atomic u32 et;		/* is or was in an edge-triggered set */
 	_Atomic u32 urgent;	/* somebody waits for urgent data */
+	_Atomic u32 shared;	/* processes more may wait for it: see watch.h */
 	_Atomic u32 ready;	/* conn_ready() when the lock was last left, or a
 				 * listener's; SOCK_READY_UNKNOWN */
 	_Atomic u32 shown;	/* a listener: connections in its app end's queue */

@@ -117,13 +117,19 @@ static void list_put(u32 index)
 	local_get(index)->listed = true;
 }
 
+/* This process alone has it. */
+static bool mine(const struct local *l, const struct sock *sk)
+{
+	return atomic_load(&l->refs) && !atomic_load(&sk->shared);
+}
+
 /* It is readable, and no mirror says so. */
 static bool belongs(const struct local *l, const struct sock *sk)
 {
 	u32 ready = atomic_load(&sk->ready);
 
-	return l->watched != WATCH_MANY && atomic_load(&sk->gen) == l->watch_gen &&
-	       ready & READY_IN && !(ready & SOCK_READY_SHOWN) && atomic_load(&l->refs);
+	return l->watched != WATCH_MANY && atomic_load(&sk->gen) == l->watch_gen && mine(l, sk) &&
+	       ready & READY_IN && !(ready & SOCK_READY_SHOWN);
 }
 
 static void list_prune(void)
@@ -151,7 +157,7 @@ static void ask_token(u32 index, u32 gen)
 {
 	struct sock *sk = rt_sock(index);
 
-	if (sk && sock_trylock(sk, gen))
+	if (sk && sock_note_trylock(sk, gen, PEND_SETTLE))
 		sock_unlock(sk, -1);
 }
 
@@ -177,7 +183,7 @@ bool watch_covers(struct sock *sk)
 	u32 gen = atomic_load(&sk->gen);
 	bool covers = false;
 
-	if (!l || !(l->watched || l->listed || polling) || !pump_allowed())
+	if (!l || !(l->watched || l->listed || polling) || !mine(l, sk) || !pump_allowed())
 		return false;
 	pthread_mutex_lock(&lock);
 	if (l->watch_gen != gen) {
@@ -256,16 +262,15 @@ static u32 events_of(u32 ready, u32 wanted)
 	return ev & wanted;
 }
 
-/* The kernel reports the room to write of a sock whose token it lacks: one
+/* The kernel has reported what the mirror shows (room to write, urgent data): one
  * event each. Data that two have in common nobody can tell apart. */
-static int merge(struct epoll_event *ev, int n, const struct local *l, u32 bits)
+static int merge(struct epoll_event *ev, int kernels, int n, const struct local *l, u32 bits)
 {
-	if (l->watch_events & EPOLLOUT)
-		for (int i = 0; i < n; i++)
-			if (ev[i].data.u64 == l->watch_data) {
-				ev[i].events |= bits;
-				return n;
-			}
+	for (int i = 0; i < kernels; i++)
+		if (ev[i].data.u64 == l->watch_data) {
+			ev[i].events |= bits;
+			return n;
+		}
 	ev[n].events = bits;
 	ev[n].data.u64 = l->watch_data;
 	return n + 1;
@@ -275,6 +280,8 @@ static int merge(struct epoll_event *ev, int n, const struct local *l, u32 bits)
  * readable stays listed, behind the others. */
 static int report(int epfd, struct epoll_event *ev, int n, int max)
 {
+	int kernels = n;
+
 	pthread_mutex_lock(&lock);
 	for (u32 left = atomic_load(&nlisted); left && n < max; left--) {
 		u32 index = list_pop(), bits;
@@ -286,7 +293,7 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 		list_put(index);
 		bits = events_of(atomic_load(&sk->ready), l->watch_events);
 		if (bits && l->watched && l->watch_epfd == epfd)
-			n = merge(ev, n, l, bits);
+			n = merge(ev, kernels, n, l, bits);
 	}
 	pthread_mutex_unlock(&lock);
 	return n;
@@ -474,6 +481,32 @@ int watch_wait(int epfd, struct epoll_event *ev, int max, int timeout, const sig
 	}
 }
 
+/* Calls for each sock that this process has and others had not: they do now. */
+static void share_all(void (*newly)(u32 index, u32 gen))
+{
+	u32 end = drv.ar ? arena_slots_max(drv.ar) : 0;
+
+	for (u32 i = 1; i < end; i++) {
+		struct local *l = local_get(i);
+		struct sock *sk = rt_sock(i);
+
+		if (l && sk && atomic_load(&l->refs) && !atomic_exchange(&sk->shared, 1) && newly)
+			newly(i, atomic_load(&sk->gen));
+	}
+}
+
+void watch_before_fork(void)
+{
+	share_all(NULL);
+	watch_flush();
+}
+
+void watch_joined(struct sock *sk)
+{
+	if (!atomic_exchange(&sk->shared, 1))
+		ask_token(sk->index, atomic_load(&sk->gen));
+}
+
 void watch_forked(void)
 {
 	pthread_mutex_init(&lock, NULL);
@@ -482,4 +515,5 @@ void watch_forked(void)
 		sets[i].off = true;
 	}
 	atomic_store(&nlisted, 0);
+	share_all(ask_token);		/* where nobody announced the fork */
 }

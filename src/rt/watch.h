@@ -8,6 +8,10 @@
  * one of three holds for a readable sock: a token is there, the driver was
  * asked for one, or it is listed.
  *
+ * Only what this process alone has is listed: not what waits to be accepted, nor
+ * what another got by fork, in a message or over an exec (sock.shared), for the
+ * list is nobody else's.
+ *
  * Only level-triggered registrations in one set are told so. Before anything
  * else could look at the mirrors (poll, another set, a second thread that uses
  * socks, fork, a descriptor that is passed on) all that is listed gets its
@@ -31,7 +35,9 @@ void watch_closed(u32 index);		/* the last descriptor in this process is */
 void watch_new_set(int epfd);
 void watch_forget_set(int epfd);	/* the number is no set's any more */
 void watch_nested(int epfd);		/* others see it too: the kernel alone serves it */
+void watch_before_fork(void);		/* what this process has, two will */
 void watch_forked(void);		/* in the child */
+void watch_joined(struct sock *sk);	/* this process has one that another may have */
 
 /* Lock held, not the driver: true: readable, and no token is needed. */
 bool watch_covers(struct sock *sk);
