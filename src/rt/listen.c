@@ -117,8 +117,7 @@ void listen_refill(struct sock *lsk)
 		if (!sk)
 			break;
 		lsk->in_flight++;
-		/* The driver alone knows it yet: the lock is free. */
-		if (!sock_trylock(sk, 0))
+		if (!sock_lock_unaccepted(sk))
 			continue;
 		if (hand_out(lsk, sk) < 0) {
 			lsk->in_flight--;
@@ -138,7 +137,7 @@ void listen_close(struct sock *lsk)
 
 	both_stop(lsk);
 	while ((sk = dequeue(lsk))) {
-		if (!sock_trylock(sk, 0))
+		if (!sock_lock_unaccepted(sk))
 			continue;
 		sk->closing = true;
 		conn_abort(&sk->conn, ECONNRESET, drv.now);

@@ -74,6 +74,16 @@ int sock_lock(struct sock_ref *r)
 	return 0;
 }
 
+bool sock_lock_unaccepted(struct sock *sk)
+{
+	if (pthread_mutex_lock(&sk->lock) == EOWNERDEAD)
+		holder_died(sk);
+	if (arena_sync(drv.ar))
+		return true;
+	pthread_mutex_unlock(&sk->lock);
+	return false;
+}
+
 void sock_note(struct sock *sk, u32 what)
 {
 	atomic_fetch_or(&sk->pending, what);

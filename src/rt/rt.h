@@ -288,6 +288,9 @@ void linger_wait(struct sock_ref *r, usec_t until);	/* the descriptor is closed 
 /* ---- lock.c --------------------------------------------------------------------- */
 
 bool sock_trylock(struct sock *sk, u32 gen);
+/* The driver, for one that waits to be accepted: only a thread that receives can
+ * have its lock, for a moment, and waits for none then. Trying would lose it. */
+bool sock_lock_unaccepted(struct sock *sk);
 /* Packets that were parked while this thread held the lock. */
 void sock_run_backlog(struct sock *sk, usec_t now);
 void sock_note(struct sock *sk, u32 what);	/* pending |= what */
