@@ -144,7 +144,8 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	FD_USE(u);
 
 	if (!fd_get_stream(fd, &u)) {
-		watch_flush();		/* it may carry a descriptor of ours */
+		if (!bad_pointer(msg) && msg->msg_controllen)
+			watch_share();	/* it may carry a descriptor of ours */
 		attach_sent(msg, true);
 		ret = LIBC(sendmsg)(fd, msg, flags);
 		if (ret < 0)
@@ -167,7 +168,11 @@ int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	FD_USE(u);
 
 	if (!fd_get_stream(fd, &u)) {
-		watch_flush();
+		for (i = 0; i < n && !bad_pointer(vec); i++)
+			if (vec[i].msg_hdr.msg_controllen) {
+				watch_share();
+				break;
+			}
 		return LIBC(sendmmsg)(fd, vec, n, flags);
 	}
 	if (n && bad_pointer(vec))

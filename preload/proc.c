@@ -29,7 +29,7 @@ static void before_fork(void)
 {
 	if (rt_bypass)
 		return;
-	watch_before_fork();
+	watch_share();
 	rt_forked();
 }
 

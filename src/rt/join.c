@@ -82,6 +82,7 @@ void join_answer(int chan, u64 cookie, u64 nonce)
 		return;
 	arena_fds(drv.ar, &fds[JOIN_CTL], &fds[JOIN_BUF]);
 	if (sk) {
+		watch_joined(sk);
 		r.index = sk->index;
 		r.gen = atomic_load(&sk->gen);
 	}
@@ -321,7 +322,7 @@ int rt_join(int fd, struct sock_ref *ret)
 		if (atomic_load(&sk->kind) == SK_FRESH)
 			fresh_made();	/* shared it was by the sender */
 		local_ref(sk);
-		watch_joined(sk);
+		atomic_store(&sk->shared, 1);
 	}
 	pthread_mutex_unlock(&joining);
 	rt_at = was;

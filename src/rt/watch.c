@@ -495,7 +495,7 @@ static void share_all(void (*newly)(u32 index, u32 gen))
 	}
 }
 
-void watch_before_fork(void)
+void watch_share(void)
 {
 	share_all(NULL);
 	watch_flush();
@@ -503,7 +503,8 @@ void watch_before_fork(void)
 
 void watch_joined(struct sock *sk)
 {
-	if (!atomic_exchange(&sk->shared, 1))
+	atomic_store(&sk->shared, 1);
+	if (atomic_load(&sk->kind) == SK_CONN)
 		ask_token(sk->index, atomic_load(&sk->gen));
 }
 
