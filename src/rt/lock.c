@@ -74,14 +74,16 @@ int sock_lock(struct sock_ref *r)
 	return 0;
 }
 
+/* Tried, not waited for: rx_lock may be held, and socks come before it. Then the
+ * lock is free; else a thread that receives has it, and lets go without us. */
 bool sock_lock_unaccepted(struct sock *sk)
 {
-	if (pthread_mutex_lock(&sk->lock) == EOWNERDEAD)
-		holder_died(sk);
-	if (arena_sync(drv.ar))
-		return true;
-	pthread_mutex_unlock(&sk->lock);
-	return false;
+	while (!sock_trylock(sk, 0)) {
+		if (!arena_sync(drv.ar))
+			return false;
+		sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	}
+	return true;
 }
 
 void sock_note(struct sock *sk, u32 what)
