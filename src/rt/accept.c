@@ -107,6 +107,7 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 		*len = ret->sk->addr_len;
 	}
 	pthread_mutex_unlock(&ret->sk->lock);
+	join_udp(r->sk);
 	if (flags & SOCK_NONBLOCK)
 		sys_fcntl(got, F_SETFL, O_RDWR | O_NONBLOCK);
 	return got;

@@ -50,8 +50,7 @@ struct sock *join_find(u64 cookie)
  * table does, if it made it in this process. The caller closes it. */
 static int udp_of_fresh(const struct sock *sk)
 {
-	const struct local *l = local_get(sk->port_index);
-	int udp = l ? atomic_load(&l->udp_fd) - 1 : -1, self, fd;
+	int udp = sk->port_index == sk->index ? sock_udp_fd(sk) : -1, self, fd;
 
 	if (udp < 0 || atomic_load(&sk->kind) != SK_FRESH)
 		return -1;
@@ -82,9 +81,10 @@ void join_answer(int chan, u64 cookie, u64 nonce)
 		return;
 	arena_fds(drv.ar, &fds[JOIN_CTL], &fds[JOIN_BUF]);
 	if (sk) {
-		watch_joined(sk);
+		watch_shared(sk);
 		r.index = sk->index;
 		r.gen = atomic_load(&sk->gen);
+		r.udp_serial = port ? atomic_load(&port->udp_serial) : 0;
 	}
 	fresh = sk ? udp_of_fresh(sk) : -1;
 	fds[JOIN_UDP] = fresh >= 0 ? fresh : port ? port->port.drv_fd : -1;
@@ -163,6 +163,12 @@ static bool ask(u64 hello, u64 nonce, u64 cookie, struct join_reply *r, int fds[
 	return false;
 }
 
+static void close_all(const int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		sys_close(fds[i]);
+}
+
 static void follow_driver(u64 hello, const int *fds)
 {
 	drv.nonce = drv.shm->nonce;
@@ -195,12 +201,6 @@ static int become_member(const struct join_reply *r, const int *fds)
 	drv.shm = arena_slot(drv.ar, 0);
 	follow_driver(atomic_load(&drv.dom->arenas[r->row].hello), fds);
 	return 0;
-}
-
-static void close_all(const int *fds, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		sys_close(fds[i]);
 }
 
 /* Of those that we are of we know all. */
@@ -245,14 +245,40 @@ int join_relatives(void)
 	return 0;
 }
 
-/* Its UDP socket, for sending without the driver. */
-static void keep_udp(const struct sock *sk, int udp)
+/* Its UDP socket, for sending without the driver. In the place of one that is
+ * none any more: nobody who looked that up meanwhile finds another's number. */
+static void keep_udp(const struct sock *sk, int udp, u32 serial)
 {
 	struct local *l = local_get(sk->port_index);
-	s32 none = 0, high = rt_fd_high(udp) + 1;
+	s32 old = l ? atomic_load(&l->udp_fd) : 0, high;
 
-	if (!l || !atomic_compare_exchange_strong(&l->udp_fd, &none, high))
+	if (old && atomic_load(&l->udp_serial) != serial) {
+		sys_call6(SYS_dup3, udp, old - 1, O_CLOEXEC, 0, 0, 0);
+		atomic_store(&l->udp_serial, serial);
+	}
+	if (!l || old) {
+		sys_close(udp);
+		return;
+	}
+	high = rt_fd_high(udp) + 1;
+	atomic_store(&l->udp_serial, serial);
+	if (!atomic_compare_exchange_strong(&l->udp_fd, &old, high))
 		rt_fd_forget(high - 1);
+}
+
+void join_udp(struct sock *sk)
+{
+	u64 hello = atomic_load(&drv.dom->arenas[arena_row(drv.ar)].hello);
+	struct local *l = local_get(sk->index);
+	struct join_reply r;
+	int fds[JOIN_FDS];
+
+	if (!l || !atomic_load(&l->udp_fd) || sock_udp_fd(sk) >= 0 ||
+	    !ask(hello, 0, atomic_load(&sk->cookie), &r, fds))
+		return;
+	close_all(fds, JOIN_UDP);
+	if (r.nfds > JOIN_UDP)
+		keep_udp(sk, fds[JOIN_UDP], r.udp_serial);
 }
 
 /* Home, as long as that is nothing yet, or nothing any more. */
@@ -278,7 +304,7 @@ static struct sock *meet_family(u64 cookie)
 		family_add(d);
 	sk = join_find(cookie);
 	if (r.nfds > JOIN_UDP && sk)
-		keep_udp(sk, fds[JOIN_UDP]);
+		keep_udp(sk, fds[JOIN_UDP], r.udp_serial);
 	else if (r.nfds > JOIN_UDP)
 		sys_close(fds[JOIN_UDP]);
 	return sk;

@@ -19,6 +19,7 @@ enum join_fd { JOIN_DOMAIN, JOIN_CTL, JOIN_BUF, JOIN_HOLD, JOIN_WAKE, JOIN_ALIVE
 struct join_reply {
 	u32 row, index, gen;
 	u32 nfds;		/* JOIN_UDP may be missing */
+	u32 udp_serial;		/* of what is there */
 };
 
 struct sock;

@@ -84,14 +84,18 @@ void port_refuse_rest(struct sock *sk)
 }
 
 /* To receive, it is replaced by one that never was connected: disconnecting
- * loses the number, or leaves the peer's address behind (IPv6). */
-int port_open(const struct sock *sk, int udp_fd)
+ * loses the number, or leaves the peer's address behind (IPv6). Other processes
+ * that got the old one know by its serial number. */
+int port_open(struct sock *sk)
 {
+	struct local *l = local_get(sk->index);
+	int ret, fd, udp_fd = sock_udp_fd(sk);
 	union sock_addr self;
 	socklen_t len = sizeof(self);
 	struct port p;
-	int ret, fd;
 
+	if (!l || udp_fd < 0)
+		return -ENOBUFS;
 	if (sys_call6(SYS_getpeername, udp_fd, (long)&self, (long)&len, 0, 0, 0) < 0)
 		return 0;		/* it was not reserved */
 	fd = udp_open(&p, sk->family, sk->v6only, false);
@@ -104,8 +108,10 @@ int port_open(const struct sock *sk, int udp_fd)
 	reuse(fd, 0);
 	if (!ret)
 		ret = (int)sys_call6(SYS_dup3, fd, udp_fd, O_CLOEXEC, 0, 0, 0);
+	if (ret >= 0)
+		atomic_store(&l->udp_serial, atomic_fetch_add(&sk->udp_serial, 1) + 1);
 	rt_fd_forget(fd);
-	return ret < 0 ? ret : 0;
+	return min(ret, 0);
 }
 
 int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr)

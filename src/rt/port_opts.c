@@ -48,8 +48,7 @@ void port_options(const struct sock *sk, int udp_fd)
 
 void port_option_changed(const struct sock *sk, int level, int name)
 {
-	struct local *l = sk->port.open ? local_get(sk->index) : NULL;
-	int fd = l ? atomic_load(&l->udp_fd) - 1 : -1;
+	int fd = sk->port.open ? sock_udp_fd(sk) : -1;
 
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
 		name = SO_BINDTOIFINDEX;

@@ -45,6 +45,7 @@ struct local {
 	_Atomic u32 refs;	/* descriptors of it in this process */
 	_Atomic u32 port_users;	/* of its port: socks with refs, itself included */
 	_Atomic s32 udp_fd;	/* number + 1 of its UDP socket here; 0: none */
+	_Atomic u32 udp_serial;	/* sock.udp_serial when it came here */
 
 	/* Its registration in an epoll set; under watch.c's lock. */
 	u8 watched;		/* enum watched */
@@ -185,7 +186,7 @@ void port_release(int udp_fd);		/* its listener is gone: others may bind the num
 int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr);
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
 void port_refuse_rest(struct sock *sk);	/* driver: a listener's, before it is closed */
-int port_open(const struct sock *sk, int udp_fd);	/* receives from now on */
+int port_open(struct sock *sk);	/* lock held: receives from now on */
 void port_options(const struct sock *sk, int udp_fd);	/* the program's, to a fresh one */
 void port_option_changed(const struct sock *sk, int level, int name);
 void port_of_its_own(struct sock *sk);	/* driver: just accepted, if it needs one */
@@ -350,6 +351,7 @@ u64 join_cookie(int fd);		/* SO_COOKIE */
 void join_answer(int chan, u64 cookie, u64 nonce);
 void join_child(void);		/* in a forked child: nobody is in there */
 int join_relatives(void);	/* 0: the family has a driver, which is ours now */
+void join_udp(struct sock *lsk);	/* its port was opened by another process: what that one got */
 
 /* ---- both.c: a listener on the kernel's TCP beside ours -------------------------------------- */
 

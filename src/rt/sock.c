@@ -108,6 +108,7 @@ static int open_port(struct sock *sk)
 	if (fd < 0)
 		return fd;
 	port_options(sk, fd);
+	atomic_store(&l->udp_serial, atomic_load(&sk->udp_serial));
 	atomic_store(&l->udp_fd, fd + 1);
 	return 0;
 }
@@ -116,7 +117,8 @@ int sock_udp_fd(const struct sock *sk)
 {
 	struct local *l = local_get(sk->index);
 
-	return l ? atomic_load(&l->udp_fd) - 1 : -1;
+	return l && atomic_load(&l->udp_serial) == atomic_load(&sk->udp_serial) ?
+	       atomic_load(&l->udp_fd) - 1 : -1;
 }
 
 static void read_local_name(struct sock *sk)
@@ -297,7 +299,7 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 			return plain;
 	}
 	if (!sk->reuseport)
-		ret = port_open(sk, sock_udp_fd(sk));
+		ret = port_open(sk);
 	if (!ret)
 		ret = hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
 	if (!ret && plain >= 0)
@@ -347,7 +349,7 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	if (ret < 0)
 		return ret == -ENOMEM ? -ENOBUFS : ret;
 	if (sk->bound && !sk->reuseport)
-		ret = port_open(sk, sock_udp_fd(sk));
+		ret = port_open(sk);
 	if (ret < 0)
 		return ret;
 	memcpy(&sk->peer, sa, min(len, sk->addr_len));

@@ -99,6 +99,7 @@ struct sock {
 	_Atomic u64 deadline;	/* conn_deadline at the last unlock */
 	_Atomic u64 timer_at;	/* when the driver will look; <= deadline, or attn */
 	_Atomic u32 stale;	/* the app end is gone everywhere */
+	_Atomic u32 udp_serial;	/* times that its UDP socket was replaced */
 	_Atomic u64 cookie;	/* SO_COOKIE of the app end: who meets it knows it by this */
 	_Atomic u32 others;	/* fresh: processes more that may hold it */
 	_Atomic u32 offered;	/* whoever made it is ready for the driver to adopt it */

@@ -151,13 +151,6 @@ static socklen_t addr_len(const union sock_addr *a)
 	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
 }
 
-static int local_fd(u32 index)
-{
-	struct local *l = local_get(index);
-
-	return l ? atomic_load(&l->udp_fd) - 1 : -1;
-}
-
 /* The one of the listener will do, from whose port it has split off. */
 static int tx_fd(const struct sock *sk, struct sock **owner)
 {
@@ -166,12 +159,12 @@ static int tx_fd(const struct sock *sk, struct sock **owner)
 
 	if (rt_bypass && (*owner)->port.drv_fd >= 0)
 		return (*owner)->port.drv_fd;
-	fd = local_fd(sk->port_index);
+	fd = sock_udp_fd(*owner);
 	if (fd >= 0 || !lsk || lsk == *owner || atomic_load(&lsk->kind) != SK_LISTENER ||
 	    !port_is_same(lsk, sk))
 		return fd;
 	*owner = lsk;
-	return local_fd(lsk->index);
+	return sock_udp_fd(lsk);
 }
 
 /* 0: it left. -EAGAIN: the socket is full. Other errors: it is as good as lost. */
@@ -358,10 +351,8 @@ void udp_rest(void)
 	for (unsigned i = RX_FEW_BUFS; i < DRIVER_RXBUFS; i++) {
 		struct rxbuf *rb = &drv.shm->rx[i];
 
-		if (atomic_load(&rb->busy) || !rb->unit)
-			continue;
-		mem_free(arena_pool(drv.ar), rb->unit, RX_BUF_UNITS, MEM_RCV);
-		rb->unit = MEM_NONE;
+		if (!atomic_load(&rb->busy))
+			rx_give_back(rb);
 	}
 	pthread_mutex_unlock(&drv.shm->pool_lock);
 	pump_unlock();
@@ -500,8 +491,7 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 bool port_receive(struct port_watch *pw)
 {
 	struct sock *port_sk = rt_sock(pw->index);
-	struct local *l = rt_bypass ? NULL : local_get(pw->index);
-	int fd = rt_bypass ? port_sk->port.drv_fd : l ? atomic_load(&l->udp_fd) - 1 : -1;
+	int fd = rt_bypass ? port_sk->port.drv_fd : sock_udp_fd(port_sk);
 
 	if (fd < 0)
 		return false;

@@ -104,6 +104,49 @@ static void child_uses(void)
 	close(fd);
 }
 
+static void echoes(int l)
+{
+	char byte;
+	int t;
+
+	say("the child listens", listen(l, 4));
+	fflush(stdout);
+	t = accept(l, NULL, NULL);
+	while (read(t, &byte, 1) == 1)
+		write_all(t, &byte, 1);
+	_exit(0);
+}
+
+/* The parent has the listener too; it waits for much, and for both. */
+static void child_listens(void)
+{
+	union addr a;
+	socklen_t len;
+	int l = bound(&a, &len), c, answers = 0;
+	struct pollfd p = { .events = POLLIN };
+	char byte = 'x';
+
+	printf("bound, and a child listens\n");
+	fflush(stdout);
+	if (!fork())
+		echoes(l);
+	for (c = fresh(); connect(c, &a.sa, len); c = fresh()) {
+		close(c);
+		usleep(10000);
+	}
+	p.fd = c;
+	for (int i = 0; i < 1000; i++) {
+		write_all(c, &byte, 1);
+		answers += poll(&p, 1, 5000) == 1 && read(c, &byte, 1) == 1;
+		if (answers <= i)
+			break;
+	}
+	printf("%d answers\n", answers);
+	close(c);
+	close(l);
+	wait(NULL);
+}
+
 /* The parent is through with it before the child begins. */
 static void parent_closes_first(void)
 {
@@ -169,6 +212,7 @@ int main(int argc, char **argv)
 	apart(child_leaves);
 	apart(child_executes);
 	apart(child_uses);
+	apart(child_listens);
 	apart(parent_closes_first);
 	return 0;
 }
