@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include "preload/wrap.h"
-#include "rt/watch.h"
 #include "rt/sys.h"
 
 /* The pieces before the first that is nowhere; -EFAULT: there are none. */
@@ -144,8 +143,6 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	FD_USE(u);
 
 	if (!fd_get_stream(fd, &u)) {
-		if (!bad_pointer(msg) && msg->msg_controllen)
-			watch_share();	/* it may carry a descriptor of ours */
 		attach_sent(msg, true);
 		ret = LIBC(sendmsg)(fd, msg, flags);
 		if (ret < 0)
@@ -169,11 +166,11 @@ int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 
 	if (!fd_get_stream(fd, &u)) {
 		for (i = 0; i < n && !bad_pointer(vec); i++)
-			if (vec[i].msg_hdr.msg_controllen) {
-				watch_share();
-				break;
-			}
-		return LIBC(sendmmsg)(fd, vec, n, flags);
+			attach_sent(&vec[i].msg_hdr, true);
+		ret = LIBC(sendmmsg)(fd, vec, n, flags);
+		for (i = ret < 0 ? 0 : (unsigned int)ret; i < n && !bad_pointer(vec); i++)
+			attach_sent(&vec[i].msg_hdr, false);
+		return (int)ret;
 	}
 	if (n && bad_pointer(vec))
 		return (int)result(-EFAULT);

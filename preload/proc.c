@@ -29,7 +29,7 @@ static void before_fork(void)
 {
 	if (rt_bypass)
 		return;
-	watch_share();
+	watch_before_fork();
 	rt_forked();
 }
 

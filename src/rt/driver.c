@@ -179,7 +179,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
-	static u32 sleep;
+	static u32 sleep = 1;		/* odd: never 0 */
 
 	(void)w, (void)revents;
 	sleep += 2;
@@ -188,7 +188,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 		run_attention();
 		atomic_store(&drv.shm->next_wake,
 			     ev_is_active(&drv.tick) ? rt_now() + TICK_US : USEC_NEVER);
-		atomic_store(&drv.shm->sleeping, sleep | 1);
+		atomic_store(&drv.shm->sleeping, sleep);
 	} while (atomic_load(&drv.shm->attn_head));
 	care_told();
 	exit_if_asked();

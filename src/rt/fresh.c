@@ -6,6 +6,7 @@
  * slot taken, until the family ends.
  */
 #include "rt/rt.h"
+#include "rt/watch.h"
 
 static _Atomic u32 here;	/* this process has about so many */
 
@@ -31,6 +32,8 @@ void sock_passed(struct sock_ref *r, bool done)
 {
 	u32 others = atomic_load(&r->sk->others);
 
+	if (done)
+		watch_shared(r->sk);
 	if (atomic_load(&r->sk->kind) != SK_FRESH)
 		return;
 	if (done) {

@@ -62,8 +62,7 @@ int mirror_pair(struct sock *sk, int fd)
 	} ctl = { .buf = { 0 } };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
 			    .msg_controllen = sizeof(ctl.buf) };
-	struct local *l = local_get(sk->index);
-	int ret, udp = l ? atomic_load(&l->udp_fd) - 1 : -1;
+	int ret, udp = sock_udp_fd(sk);
 
 	if (udp < 0)
 		return -ENOBUFS;
@@ -408,12 +407,10 @@ bool mirror_sync_app(struct sock *sk, int fd)
 		return true;
 	if (atomic_load(&sk->kind) != SK_CONN)
 		return false;
-	if (sk->tx_blocked)
-		return true;
 	if (unlikely(m->pri) && fd >= 0 && !(ready & READY_PRI))
 		mirror_calm(sk, fd);
 	if (m->err)
-		return false;
+		return sk->tx_blocked;
 	if (fd >= 0) {
 		if (!(ready & READY_OUT) && !m->plugged)
 			mirror_plug(sk, fd);
@@ -422,7 +419,7 @@ bool mirror_sync_app(struct sock *sk, int fd)
 		else if (m->tokens > TOKENS_TRIM)
 			mirror_drain(sk, fd, 1);
 	}
-	if (m->plugged && ready & READY_OUT)
+	if (sk->tx_blocked || (m->plugged && ready & READY_OUT))
 		return true;
 	if (ready & READY_IN && !m->fin && !sock_want_reader(sk) &&
 	    (!m->tokens || edge_due(sk)) && !watch_covers(sk))

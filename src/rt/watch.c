@@ -495,13 +495,13 @@ static void share_all(void (*newly)(u32 index, u32 gen))
 	}
 }
 
-void watch_share(void)
+void watch_before_fork(void)
 {
 	share_all(NULL);
 	watch_flush();
 }
 
-void watch_joined(struct sock *sk)
+void watch_shared(struct sock *sk)
 {
 	atomic_store(&sk->shared, 1);
 	if (atomic_load(&sk->kind) == SK_CONN)

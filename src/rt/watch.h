@@ -35,9 +35,9 @@ void watch_closed(u32 index);		/* the last descriptor in this process is */
 void watch_new_set(int epfd);
 void watch_forget_set(int epfd);	/* the number is no set's any more */
 void watch_nested(int epfd);		/* others see it too: the kernel alone serves it */
-void watch_share(void);			/* what this process has, another will, too */
+void watch_before_fork(void);		/* what this process has, another will, too */
 void watch_forked(void);		/* in the child */
-void watch_joined(struct sock *sk);	/* driver: another process has it now */
+void watch_shared(struct sock *sk);	/* another process has it, or is about to */
 
 /* Lock held, not the driver: true: readable, and no token is needed. */
 bool watch_covers(struct sock *sk);

@@ -212,6 +212,113 @@ static void child_looks(void)
 	end();
 }
 
+/* One byte there, and what a poll() of the others' end said of it. */
+static void to_and_fro(int from, int to, int rounds)
+{
+	struct pollfd p = { .fd = to, .events = POLLIN };
+	int seen = 0;
+	char byte = 'x';
+
+	for (int i = 0; i < rounds; i++) {
+		write_all(from, &byte, 1);
+		seen += poll(&p, 1, -1) == 1 && p.revents == POLLIN;
+		read_all(to, &byte, 1);
+	}
+	printf("  seen %d times\n", seen);
+}
+
+static void answer_all(void)
+{
+	struct pollfd p = { .fd = c, .events = POLLIN };
+	char byte;
+
+	while (poll(&p, 1, -1) == 1 && read(c, &byte, 1) == 1)
+		write_all(c, &byte, 1);
+	_exit(0);
+}
+
+/* The parent receives for both, while it waits for the answer. */
+static void child_serves(void)
+{
+	begin("a child serves");
+	fflush(stdout);
+	if (!fork()) {
+		close(s);
+		answer_all();
+	}
+	to_and_fro(s, s, 2000);
+	shutdown(s, SHUT_WR);
+	wait(NULL);
+}
+
+static long pass(int over, int fd, bool many)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { .buf = { 0 } };
+	struct iovec iov = { (void *)"x", 1 };
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1,
+					  .msg_control = ctl.buf,
+					  .msg_controllen = sizeof(ctl.buf) } };
+
+	CMSG_FIRSTHDR(&m.msg_hdr)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&m.msg_hdr)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&m.msg_hdr)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m.msg_hdr)), &fd, sizeof(fd));
+	return many ? sendmmsg(over, &m, 1, 0) : sendmsg(over, &m.msg_hdr, 0);
+}
+
+static int passed(int over)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl;
+	char x;
+	struct iovec iov = { &x, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
+	int fd = -1;
+
+	if (recvmsg(over, &m, 0) == 1 && CMSG_FIRSTHDR(&m))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
+/* To a process that was there before the connection. */
+static void other_process(const char *what, bool many)
+{
+	int sv[2];
+	long ret;
+
+	fflush(stdout);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+		exit(99);
+	if (!fork()) {
+		close(sv[0]);
+		if (pipe(tube))
+			_exit(99);
+		c = passed(sv[1]);
+		see("the other", -1);	/* who waits longer would look once more */
+		take(c, 3);
+		see("the other, waiting", 20);
+		fflush(stdout);
+		_exit(0);
+	}
+	close(sv[1]);
+	begin(what);
+	to_and_fro(s, c, 50);		/* from now on it is this thread that receives */
+	write_all(s, "abc", 3);
+	see("data", 5000);
+	fflush(stdout);
+	ret = pass(sv[0], c, many);
+	wait(NULL);
+	say("passed", ret);
+	see("the other has read", 50);
+	close(sv[0]);
+}
+
 static void *thread_looks(void *arg)
 {
 	(void)arg;
@@ -241,6 +348,11 @@ static void second_thread(void)
 int main(int argc, char **argv)
 {
 	start(argc, argv);
+	/* These close nothing: a port that only the event thread can read ends that
+	 * this one receives. */
+	other_process("passed on", false);
+	other_process("passed on among many", true);
+	child_serves();
 	begin("poll");
 	levels(see);
 	end();
