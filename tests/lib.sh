@@ -14,6 +14,7 @@
 
 set -u
 export LC_ALL=C
+unset PYTHONUNBUFFERED		# a line that is waited for is written as one
 
 top_srcdir=$(cd "${top_srcdir:-$(dirname "${BASH_SOURCE[0]}")/..}" && pwd)
 top_builddir=$(cd "${top_builddir:-$top_srcdir}" && pwd)
