@@ -68,6 +68,9 @@ static inline enum row_state domain_row_state(const struct domain_arena *row)
 	return (enum row_state)(atomic_load(&row->state) & 3);
 }
 
+/* Its program has ended: its caretaker drives it, or is about to. */
+bool domain_row_deserted(const struct domain_arena *row);
+
 struct domain_proc {		/* a row of the table of processes */
 	_Atomic s32 pid;	/* 0: free */
 	_Atomic u32 arena;	/* row of its family's */

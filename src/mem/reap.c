@@ -54,6 +54,14 @@ static bool process_dead(pid_t pid, u64 start_time)
 	return start == PROC_ENDED || (start && start_time && start != start_time);
 }
 
+/* A program's driver is one of its threads, a caretaker has no other. */
+bool domain_row_deserted(const struct domain_arena *row)
+{
+	s32 pid = atomic_load(&row->pid);
+
+	return pid == atomic_load(&row->tid) || process_dead(pid, atomic_load(&row->start_time));
+}
+
 /* ---- processes -------------------------------------------------------------------- */
 
 void domain_proc_add(struct domain *d, u32 row)

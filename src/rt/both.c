@@ -35,8 +35,8 @@ int both_make(struct sock *sk)
 {
 	int fd = plain_listener(sk), ret;
 
-	if (fd == -EADDRINUSE) {	/* of a listener that was closed just now? */
-		mirror_driver_round(USEC_NEVER);
+	if (fd == -EADDRINUSE) {
+		leftover_wait();
 		fd = plain_listener(sk);
 	}
 	if (fd < 0)

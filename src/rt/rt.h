@@ -200,6 +200,10 @@ static inline void pool_lock(void)
 		pthread_mutex_consistent(&drv.shm->pool_lock);
 }
 
+/* ---- leftover.c -------------------------------------------------------------------- */
+
+void leftover_wait(void);	/* app side: until the dead have let go of their numbers */
+
 /* ---- packets to socks (rx.c, listen.c) -------------------------------------- */
 
 /* rx_lock held, from one rx_batch_begin() to its end. */

@@ -157,9 +157,9 @@ int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
 	ret = open_port(sk);
 	if (!ret)
 		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
-	if (ret == -EADDRINUSE && !sk->reuseaddr) {
-		mirror_driver_round(USEC_NEVER);	/* of a listener that was closed just now? */
-		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, false);
+	if (ret == -EADDRINUSE) {
+		leftover_wait();
+		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
 	}
 	if (ret < 0)
 		return ret;

@@ -32,9 +32,10 @@ check_PROGRAMS += %D%/many %D%/probe %D%/relay
 %C%_relay_SOURCES = %D%/relay.c tests/sim/link.c
 # objects of its own: the simulator's are made by libtool
 %C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
-check_PROGRAMS += %D%/deaths %D%/ends
+check_PROGRAMS += %D%/deaths %D%/ends %D%/restarts
 %C%_deaths_SOURCES = %D%/deaths.c
 %C%_ends_SOURCES = %D%/ends.c
+%C%_restarts_SOURCES = %D%/restarts.c
 
 EXTRA_DIST += %D%/cluster.js %D%/forking.py %D%/owners.py
 
@@ -50,6 +51,7 @@ proc_scripts = \
 	%D%/run_owners.sh \
 	%D%/run_postgres.sh \
 	%D%/run_prefork.sh \
+	%D%/run_restarts.sh \
 	%D%/run_sshd.sh
 full_tests += $(proc_scripts)
 dist_noinst_SCRIPTS += $(proc_scripts)
