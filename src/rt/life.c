@@ -216,7 +216,7 @@ bool life_maybe_free(struct sock *sk)
 			driver_attention(owner);
 	} else {
 		if (atomic_load(&sk->kind) == SK_LISTENER)
-			port_refuse_rest(sk);
+			port_empty(sk);
 		port_watch_stop(sk);
 	}
 	atomic_store(&sk->kind, SK_FREE);

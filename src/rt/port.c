@@ -12,8 +12,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include "core/open.h"
-#include "core/wire.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -55,32 +53,14 @@ void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len)
 }
 
 /* What came between a listener's close and now would be lost with the socket,
- * and who sent it would wait for its first timeout to learn the same. */
-void port_refuse_rest(struct sock *sk)
+ * and who sent it would wait for its first timeout to learn the same. Some of
+ * it may be for connections that have moved to sockets of their own. */
+void port_empty(struct sock *sk)
 {
-	u8 pkt[WIRE_HDR_MAX], reply[WIRE_HDR_MAX];
-	union sock_addr from;
-	struct iovec iov = { pkt, sizeof(pkt) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = &from };
-	struct wire_hdr h;
-	ssize_t n;
-
 	if (sk->port.drv_fd < 0)
 		return;
 	deafen(sk->port.drv_fd, &sk->local, sk->addr_len);
-	for (;;) {
-		iov = (struct iovec){ pkt, sizeof(pkt) };
-		m.msg_namelen = sizeof(from);
-		n = sys_recvmsg(sk->port.drv_fd, &m, MSG_DONTWAIT);
-		if (n < 0)
-			return;
-		if (m.msg_flags & MSG_TRUNC || !wire_decode(&h, pkt, (size_t)n))
-			continue;
-		iov.iov_base = reply;
-		iov.iov_len = open_reset_reply(&h, (size_t)n, reply, rt_now());
-		if (iov.iov_len)
-			sys_sendmsg(sk->port.drv_fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
+	port_drain(sk);
 }
 
 /* To receive, it is replaced by one that never was connected: disconnecting

@@ -185,7 +185,8 @@ static inline bool port_is_same(const struct sock *a, const struct sock *b)
 void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
 int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr);
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
-void port_refuse_rest(struct sock *sk);	/* driver: a listener's, before it is closed */
+void port_empty(struct sock *sk);	/* driver: a listener's, before it is closed */
+void port_drain(struct sock *port_sk);	/* driver: all that has come is run, or refused */
 int port_open(struct sock *sk);	/* lock held: receives from now on */
 void port_options(const struct sock *sk, int udp_fd);	/* the program's, to a fresh one */
 void port_option_changed(const struct sock *sk, int level, int name);

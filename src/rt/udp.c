@@ -30,6 +30,7 @@ enum {
 	RX_BUF_UNITS = RUN_UNITS_MAX,
 	RX_ROUNDS = 4,		/* batches of one port before others get a turn */
 	CTL_BYTES = 128,
+	DRAIN_ERRORS = 16,
 	LIFT = 1024,		/* numbers of ours beyond the program's limit */
 };
 
@@ -403,23 +404,22 @@ static void local_address(struct rx_meta *m, const struct cmsghdr *cm, const str
 	}
 }
 
-static void read_slot(struct port_watch *pw, const struct sock *port_sk, unsigned i,
-		      struct rxbuf *rb)
+/* What came with a buffer of len bytes. Returns the size of the datagrams that
+ * were merged into it, 0: it is one. */
+static u16 read_meta(struct port_watch *pw, const struct sock *port_sk, struct msghdr *mh,
+		     u32 len, struct rx_meta *m)
 {
-	struct msghdr *mh = &rx_msgs[i].msg_hdr;
-	struct rx_meta *m = &rx_slots[i].meta;
+	u16 gso = 0;
 	struct cmsghdr *cm;
 
-	rb->len = rx_msgs[i].msg_len;
-	rb->gso = 0;
 	m->from_len = mh->msg_namelen;
 	m->to = port_sk->local;
 	for (cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
 		if (cm->cmsg_level == IPPROTO_UDP && cm->cmsg_type == UDP_GRO) {
-			int gso;
+			int size;
 
-			memcpy(&gso, CMSG_DATA(cm), sizeof(gso));
-			rb->gso = gso > 0 && (u32)gso < rb->len ? (u16)gso : 0;
+			memcpy(&size, CMSG_DATA(cm), sizeof(size));
+			gso = size > 0 && (u32)size < len ? (u16)size : 0;
 		} else if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SO_RXQ_OVFL) {
 			u32 ovfl;
 
@@ -431,6 +431,7 @@ static void read_slot(struct port_watch *pw, const struct sock *port_sk, unsigne
 			local_address(m, cm, port_sk);
 		}
 	}
+	return gso;
 }
 
 /* ICMP errors, with the head of the packet that met them. */
@@ -482,7 +483,9 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 		rx_want *= 2;
 	rx_batch_begin(rt_now());
 	for (int i = 0; i < n; i++) {
-		read_slot(pw, port_sk, (unsigned)i, rb[i]);
+		rb[i]->len = rx_msgs[i].msg_len;
+		rb[i]->gso = read_meta(pw, port_sk, &rx_msgs[i].msg_hdr, rb[i]->len,
+				       &rx_slots[i].meta);
 		rx_buffer(pw, port_sk, rb[i], &rx_slots[i].meta);
 	}
 	return (unsigned)n == want;
@@ -503,6 +506,37 @@ bool port_receive(struct port_watch *pw)
 			break;
 	}
 	return true;
+}
+
+/* It may be in the midst of a batch, so that the slots are not ours. */
+void port_drain(struct sock *port_sk)
+{
+	static u8 buf[RUN_PAGES_MAX * PAGE_BYTES];
+	struct port_watch *pw = port_sk->index < drv.ntables ? drv.ports[port_sk->index] : NULL;
+	struct rx_slot s;
+	struct iovec iov = { buf, sizeof(buf) };
+	unsigned errors = 0;
+
+	if (!pw)
+		return;
+	pump_lock();
+	rx_batch_begin(rt_now());
+	while (errors < DRAIN_ERRORS) {
+		struct msghdr mh = { .msg_name = &s.meta.from, .msg_namelen = sizeof(s.meta.from),
+				     .msg_iov = &iov, .msg_iovlen = 1,
+				     .msg_control = s.ctl, .msg_controllen = sizeof(s.ctl) };
+		ssize_t n = sys_recvmsg(port_sk->port.drv_fd, &mh, MSG_DONTWAIT);
+		u32 step;
+
+		if (n == -EAGAIN)
+			break;
+		errors += n < 0;	/* ICMP's, one at a time */
+		if (n < 0)
+			continue;
+		step = read_meta(pw, port_sk, &mh, (u32)n, &s.meta);
+		rx_one_by_one(port_sk, buf, (u32)n, step ? step : (u32)n, &s.meta);
+	}
+	pump_unlock();
 }
 
 void port_watch_start(struct sock *sk)
