@@ -47,7 +47,7 @@ void qlog_head(struct qlog *q, const struct stat_conn *c, usec_t now)
 
 /* ---- packets on their way ------------------------------------------------------ */
 
-static void packet_out(struct qlog *q, u64 seq, u64 end)
+static void packet_out(struct qlog *q, const struct qlog_packet *p)
 {
 	struct qlog_packet *more;
 
@@ -60,7 +60,7 @@ static void packet_out(struct qlog *q, u64 seq, u64 end)
 		q->out = more;
 		q->room = room;
 	}
-	q->out[q->nout++] = (struct qlog_packet){ q->sent, seq, end, false };
+	q->out[q->nout++] = *p;
 }
 
 /* Takes what lies in [from, to) off the list; `found` is told of each. */
@@ -80,6 +80,11 @@ static void packets_done(struct qlog *q, u64 from, u64 to, void *arg,
 	q->nout = kept;
 }
 
+static json_t *range(u64 first, u64 last)
+{
+	return json_pack("[o, o]", number(first), number(last));
+}
+
 /* Ranges of numbers, as they grow. */
 static void add_range(void *arg, const struct qlog_packet *p)
 {
@@ -88,8 +93,7 @@ static void add_range(void *arg, const struct qlog_packet *p)
 	if (last && (u64)json_integer_value(json_array_get(last, 1)) + 1 == p->number)
 		json_array_set_new(last, 1, number(p->number));
 	else
-		json_array_append_new(ranges, json_pack("[o, o]", number(p->number),
-							number(p->number)));
+		json_array_append_new(ranges, range(p->number, p->number));
 }
 
 /* ---- sent -------------------------------------------------------------------------- */
@@ -100,15 +104,17 @@ static json_t *stream_frame(u64 seq, u64 len, bool fin)
 			 "offset", number(seq ? seq - 1 : 0), "length", number(len), "fin", fin);
 }
 
-/* What we have of the peer's: all that has come in order. */
-static json_t *ack_frame(const struct qlog *q)
+/* What has come since the last one, or the newest again. Without a packet's
+ * number it would be none for qvis. */
+static void add_ack(struct qlog *q, json_t *frames)
 {
-	json_t *f = json_pack("{s:s}", "frame_type", "ack");
+	u64 first = q->acked < q->received ? q->acked : q->received - 1;
 
-	if (q->received)
-		json_object_set_new(f, "acked_ranges",
-				    json_pack("[[i, o]]", 0, number(q->received - 1)));
-	return f;
+	if (!q->received)
+		return;
+	json_array_append_new(frames, json_pack("{s:s, s:[o]}", "frame_type", "ack",
+						"acked_ranges", range(first, q->received - 1)));
+	q->acked = q->received;
 }
 
 static const char *tx_trigger(u32 a)
@@ -145,7 +151,7 @@ static void sent_one(struct qlog *q, const struct trace_event *e, u64 seq, u64 l
 							"connection_close", "error_space",
 							"transport"));
 	else if (kind != TX_SYN)
-		json_array_append_new(frames, ack_frame(q));
+		add_ack(q, frames);
 	if (len || fin)
 		json_array_append_new(frames, stream_frame(seq, len, fin));
 	data = json_pack("{s:{s:s, s:o}, s:{s:o, s:o}, s:o}", "header", "packet_type",
@@ -156,7 +162,8 @@ static void sent_one(struct qlog *q, const struct trace_event *e, u64 seq, u64 l
 		json_object_set_new(data, "trigger", json_string(tx_trigger(e->a)));
 	event(q, e->time, "transport:packet_sent", data);
 	if (len || fin)
-		packet_out(q, seq, seq + len + fin);
+		packet_out(q, &(struct qlog_packet){ q->sent, seq, seq + len + fin,
+						     (u32)(header + len), fin, false });
 	q->sent++;
 }
 
@@ -180,68 +187,111 @@ static void sent(struct qlog *q, const struct trace_event *e)
 
 /* ---- received ------------------------------------------------------------------------ */
 
+/* The packet whose SACK blocks were awaited, with what has come of them. What
+ * is acknowledged again, the newest before it, is said where nothing else is. */
+static void flush(struct qlog *q)
+{
+	json_t *frames = json_object_get(q->pending, "frames");
+
+	if (!q->pending)
+		return;
+	if (!json_array_size(q->ranges) && q->any_acked)
+		json_array_append_new(q->ranges, range(q->newest, q->newest));
+	if (json_array_size(q->ranges))
+		json_array_insert_new(frames, 0, json_pack("{s:s, s:O}", "frame_type", "ack",
+							   "acked_ranges", q->ranges));
+	json_decref(q->ranges);
+	event(q, q->pending_at, "transport:packet_received", q->pending);
+	q->pending = NULL;
+	q->blocks = 0;
+}
+
+static void acked_one(void *arg, const struct qlog_packet *p)
+{
+	struct qlog *q = arg;
+
+	add_range(q->ranges, p);
+	q->newest = q->any_acked ? max(q->newest, p->number) : p->number;
+	q->any_acked = true;
+}
+
+static void sacked_one(void *arg, const struct qlog_packet *p)
+{
+	add_range(((struct qlog *)arg)->ranges, p);
+}
+
+/* The window is an offset in the stream, as QUIC's. */
+static void add_window(struct qlog *q, json_t *frames, u64 ack, u64 window)
+{
+	u64 edge = (ack ? ack - 1 : 0) + window;
+
+	if (edge == q->edge || edge < window)
+		return;
+	q->edge = edge;
+	json_array_append_new(frames, json_pack("{s:s, s:i, s:o}", "frame_type", "max_stream_data",
+						"stream_id", 0, "maximum", number(edge)));
+}
+
 static void received(struct qlog *q, const struct trace_event *e)
 {
-	json_t *frames = json_array(), *ranges = json_array(), *ack;
 	u32 flags = e->a & 0xff, len = (u32)e->w[1];
-	json_t *data;
+	json_t *frames = json_array();
 
 	q->ack = e->w[2];
-	q->number = q->received++;
-	if (flags & WF_ACK)
-		packets_done(q, 0, q->ack, ranges, add_range);
-	ack = json_pack("{s:s, s:o, s:o, s:b}", "frame_type", "ack", "rudp_ack", number(q->ack),
-			"rudp_window", number(e->w[3]), "rudp_nomem", !!(flags & WF_NOMEM));
-	if (json_array_size(ranges))
-		json_object_set(ack, "acked_ranges", ranges);
-	json_decref(ranges);
-	if (flags & WF_ACK)
-		json_array_append(frames, ack);
-	json_decref(ack);
+	q->blocks = e->a >> 8 & 0xff;
+	q->pending_at = e->time;
+	q->ranges = json_array();
+	if (flags & WF_ACK) {
+		packets_done(q, 0, q->ack, q, acked_one);
+		add_window(q, frames, q->ack, e->w[3]);
+	}
 	if (len || flags & WF_FIN)
 		json_array_append_new(frames, stream_frame(e->w[0], len, flags & WF_FIN));
 	if (flags & WF_RST)
 		json_array_append_new(frames, json_pack("{s:s, s:s}", "frame_type",
 							"connection_close", "error_space",
 							"transport"));
-	data = json_pack("{s:{s:s, s:o}, s:{s:o, s:o}, s:o}", "header", "packet_type",
-			 flags & WF_SYN ? "initial" : "1RTT", "packet_number", number(q->number),
-			 "raw", "length", number(len + (e->w[1] >> 32)), "payload_length",
-			 number(len), "frames", frames);
-	event(q, e->time, "transport:packet_received", data);
+	q->pending = json_pack("{s:{s:s, s:o}, s:{s:o, s:o}, s:o, s:b}", "header", "packet_type",
+			       flags & WF_SYN ? "initial" : "1RTT", "packet_number",
+			       number(q->received++), "raw", "length",
+			       number(len + (e->w[1] >> 32)), "payload_length", number(len),
+			       "frames", frames, "rudp_nomem", !!(flags & WF_NOMEM));
+	if (!q->blocks)
+		flush(q);
 }
 
-/* Said apart, of the packet before: an event has no room for all of them. */
+/* Of the packet before: an event has no room for all of them. */
 static void sacked(struct qlog *q, const struct trace_event *e)
 {
-	json_t *ranges = json_array();
-
+	if (!q->pending)
+		return;
 	for (unsigned i = 0; i < e->n && i < TRACE_SACKS; i++)
-		packets_done(q, q->ack + (u32)e->w[i], q->ack + (e->w[i] >> 32), ranges,
-			     add_range);
-	if (json_array_size(ranges))
-		event(q, e->time, "recovery:packets_sacked",
-		      json_pack("{s:o, s:O}", "packet_number", number(q->number), "acked_ranges",
-				ranges));
-	json_decref(ranges);
+		packets_done(q, q->ack + (u32)e->w[i], q->ack + (e->w[i] >> 32), q, sacked_one);
+	q->blocks -= min(q->blocks, (u32)e->n);
+	if (!q->blocks)
+		flush(q);
 }
 
 static void lost_one(struct qlog *q, const struct trace_event *e, const struct qlog_packet *p)
 {
 	static const char *const why[] = { "time_threshold", "pto_expired", "receiver_memory" };
-	json_t *data = json_pack("{s:{s:s}, s:[o], s:s}", "header", "packet_type", "1RTT",
-				 "frames", stream_frame(p->seq, p->end - p->seq, false), "trigger",
+	u64 len = p->end - p->seq - p->fin;
+	json_t *data = json_pack("{s:{s:s}, s:{s:o}, s:[o], s:s}", "header", "packet_type", "1RTT",
+				 "raw", "payload_length", number(len), "frames",
+				 stream_frame(p->seq, len, p->fin), "trigger",
 				 e->a < ARRAY_SIZE(why) ? why[e->a] : "?");
 
-	if (p->number != UINT64_MAX)
+	if (p->number != UINT64_MAX) {
 		json_object_set_new(json_object_get(data, "header"), "packet_number",
 				    number(p->number));
+		json_object_set_new(json_object_get(data, "raw"), "length", number(p->length));
+	}
 	event(q, e->time, "recovery:packet_lost", data);
 }
 
 static void lost(struct qlog *q, const struct trace_event *e)
 {
-	struct qlog_packet before = { UINT64_MAX, e->w[0], e->w[1], true };
+	struct qlog_packet before = { UINT64_MAX, e->w[0], e->w[1], 0, false, true };
 	bool any = false;
 
 	if (e->w[1] < e->w[0])
@@ -416,6 +466,8 @@ static void dropped(struct qlog *q, const struct trace_event *e)
 
 void qlog_event(struct qlog *q, const struct trace_event *e)
 {
+	if (e->kind != TRACE_SACK)
+		flush(q);
 	switch (e->kind) {
 	case TRACE_SENT: sent(q, e); break;
 	case TRACE_RECEIVED: received(q, e); break;
@@ -433,12 +485,14 @@ void qlog_event(struct qlog *q, const struct trace_event *e)
 
 void qlog_missed(struct qlog *q, u64 events)
 {
+	flush(q);
 	q->nout = 0;		/* what became of these is not known */
 	event(q, q->last, "rudp:events_missed", json_pack("{s:o}", "count", number(events)));
 }
 
 void qlog_tail(struct qlog *q, bool closed, usec_t now)
 {
+	flush(q);
 	if (closed)
 		event(q, now, "connectivity:connection_closed", json_object());
 	puts("\n]}]}");

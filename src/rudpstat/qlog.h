@@ -16,6 +16,8 @@
 
 struct qlog_packet {		/* sent, and not acknowledged */
 	u64 number, seq, end;
+	u32 length;		/* of the datagram */
+	bool fin;
 	bool lost;		/* and said to be; not sent again yet */
 };
 
@@ -28,8 +30,14 @@ struct qlog {
 	u64 metrics[5];
 	u32 ca_state, known;	/* known: `metrics` and `ca_state` were said */
 	u32 state;
-	u64 ack;		/* of the packet whose SACK blocks follow */
-	u64 number;		/* and its number */
+	u64 acked;		/* of those received, what a packet of ours has said */
+	u64 edge;		/* the peer's window, as it was said */
+	u64 newest;		/* the highest number acknowledged, if ... */
+	bool any_acked;
+	json_t *pending, *ranges;	/* received; `blocks` of SACK are to come */
+	usec_t pending_at;
+	u64 ack;
+	u32 blocks;
 };
 
 void qlog_head(struct qlog *q, const struct stat_conn *c, usec_t now);
