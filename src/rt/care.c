@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "rt/care.h"
+#include "rt/log.h"
 #include "rt/sys.h"
 
 enum { ENV_MAX = 48, LINGER_MS = 2000 };
@@ -82,7 +83,7 @@ void care_prepare(void)
 
 struct launch {
 	char *argv[3];
-	int chan;
+	int chan, log;
 	pid_t pid;
 	int pidfd;
 };
@@ -93,12 +94,18 @@ static _Alignas(16) char stacks[2][16384];
 static int child(void *arg)
 {
 	struct launch *l = arg;
+	int log = l->log == CARE_CHANNEL ?
+		  sys_fcntl(l->log, F_DUPFD_CLOEXEC, CARE_CHANNEL + 1) : l->log;
 
 	sys_call6(SYS_setsid, 0, 0, 0, 0, 0, 0);
 	if (l->chan == CARE_CHANNEL)
 		sys_fcntl(l->chan, F_SETFD, 0);
 	else
 		sys_call6(SYS_dup3, l->chan, CARE_CHANNEL, 0, 0, 0, 0);
+	if (log == STDERR_FILENO)
+		sys_fcntl(log, F_SETFD, 0);
+	else if (log >= 0)
+		sys_call6(SYS_dup3, log, STDERR_FILENO, 0, 0, 0, 0);
 	sys_call6(SYS_execve, (long)care.loader, (long)l->argv, (long)care.env, 0, 0, 0);
 	sys_call6(SYS_exit, 127, 0, 0, 0, 0, 0);
 	return 0;
@@ -193,7 +200,8 @@ static void know_all(void)
 static bool start(void)
 {
 	char name[] = "rudp-caretaker";
-	struct launch l = { .argv = { name, care.library, NULL }, .pid = -1 };
+	struct launch l = { .argv = { name, care.library, NULL }, .log = rt_log_copy(),
+			    .pid = -1 };
 	int sv[2];
 	bool begun;
 
@@ -216,6 +224,7 @@ static bool start(void)
 		bury();
 		return false;
 	}
+	rt_log(RUDP_LOG_INFO, "caretaker-start", "caretaker=%d", l.pid);
 	know_all();
 	return true;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "mem/arena_layout.h"
 #include "rt/care.h"
+#include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/sys.h"
 
@@ -256,6 +257,7 @@ void care_adopt(void)
 			if (kept[i].gen[k] && (!is_driven(rt_sock(i)) ||
 					       kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
 				forget(&kept[i], k);
+	rt_log(RUDP_LOG_INFO, "adopted", "sockets=%u", drv.nknown);
 }
 
 void care_again(void)
@@ -361,7 +363,7 @@ ENTRY _Noreturn void caretaker_entry(void)
 	rt_bypass = 1;
 	drop_signals();
 	prctl(PR_SET_NAME, "rudp-caretaker");
-	sys_call6(SYS_close_range, CARE_CHANNEL + 1, ~0u, 0, 0, 0, 0);
+	driver_close_range(CARE_CHANNEL + 1, ~0u);
 	do
 		fd = (int)sys_call6(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR | O_CLOEXEC,
 				    0, 0, 0);

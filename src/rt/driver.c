@@ -10,10 +10,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "rt/log.h"
 #include "rt/pump.h"
@@ -215,6 +217,18 @@ void driver_busy(void)
 	}
 }
 
+/* One by one where a filter or the kernel has no close_range(). */
+void driver_close_range(unsigned from, unsigned to)
+{
+	struct rlimit rl;
+
+	if (sys_call6(SYS_close_range, from, to, 0, 0, 0, 0) >= 0 ||
+	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	for (; from <= to && from < min(rl.rlim_max, (rlim_t)INT32_MAX); from++)
+		sys_close((int)from);
+}
+
 /* Everything of the program's goes out of this table; ours stay. */
 static void keep_only(const int *ours, int n)
 {
@@ -229,10 +243,10 @@ static void keep_only(const int *ours, int n)
 		if (next == INT32_MAX)
 			break;
 		if (next > from)
-			sys_call6(SYS_close_range, from, next - 1, 0, 0, 0, 0);
+			driver_close_range((unsigned)from, (unsigned)next - 1);
 		from = next + 1;
 	}
-	sys_call6(SYS_close_range, from, ~0u, 0, 0, 0, 0);
+	driver_close_range((unsigned)from, ~0u);
 }
 
 /* Who drives the family, and where it is met. */
@@ -246,11 +260,19 @@ void driver_publish(void)
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].hello, drv.hello_id);
 }
 
+/* Containers refuse unshare(), whatever it is to unshare, and have
+ * close_range(), which may close nothing. */
+static bool leave_table(void)
+{
+	return sys_call6(SYS_unshare, 0x400 /* CLONE_FILES */, 0, 0, 0, 0, 0) >= 0 ||
+	       sys_call6(SYS_close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) >= 0;
+}
+
 static int own_table(void)
 {
 	int ctl, buf, dom = domain_fd(drv.dom);
 
-	if (sys_call6(SYS_unshare, 0x400 /* CLONE_FILES */, 0, 0, 0, 0, 0) < 0)
+	if (!leave_table())
 		return -EINVAL;
 	arena_fds(drv.ar, &ctl, &buf);
 	keep_only((int[]){ drv.hello_fd, drv.wake_fd, drv.wait_epfd, drv.kick_fd, drv.alive_fd, ctl,

@@ -89,6 +89,10 @@ void exit_if_asked(void)
 	mirror_hello();		/* what was listening or connecting last */
 	if (needed())
 		passed = care_all();
+	if (passed)
+		rt_log(RUDP_LOG_INFO, "handed-over", "sockets=%u why=%s", drv.nknown,
+		       leaving == LEAVE_EXIT ? "exit" :
+		       leaving == LEAVE_EXEC ? "exec" : "abort");
 	if (needed() && !passed && drv.nknown && leaving == LEAVE_EXIT) {
 		pid = fork();
 		if (pid == 0) {

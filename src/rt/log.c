@@ -51,6 +51,11 @@ int rt_log_fd(void)
 	return driver_fd;
 }
 
+int rt_log_copy(void)
+{
+	return in_driver ? driver_fd : rt_log_level && !*log_path ? STDERR_FILENO : -1;
+}
+
 void rt_log_driver(void)
 {
 	in_driver = true;

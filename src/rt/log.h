@@ -25,6 +25,7 @@ bool rt_log_init(const char *setting);
 /* The calling thread, which has its own table by now, is the driver: */
 int rt_log_fd(void);		/* its copy of standard error, or -1: not needed */
 void rt_log_driver(void);	/* it writes to that */
+int rt_log_copy(void);		/* what a caretaker's standard error is to be, or -1 */
 
 /* From any thread and process. Never fails: what cannot be written is lost. */
 void rt_log_write(enum log_level level, const char *event, const char *fmt, ...)

@@ -125,6 +125,7 @@ void *driver_thread(void *arg);
 void driver_tx_wait(struct sock *sk);	/* driver: go on when the port takes more */
 int driver_loop(void);			/* driver: what it watches */
 void driver_publish(void);		/* driver: where others find it */
+void driver_close_range(unsigned from, unsigned to);	/* both included */
 void rt_set_hello(u64 id);
 void rt_joined(void);			/* this process has a family, which has a driver */
 bool rt_abandon(void);	/* leaves a family without sockets or driver; false: it has some */

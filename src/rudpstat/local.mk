@@ -34,7 +34,7 @@ bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 %canon_reldir%_rudpstat_LDADD = src/core/libcore.la src/mem/libmem.la $(JANSSON_LIBS) $(NCURSES_LIBS) $(PTHREAD_LIBS)
 
 %canon_reldir%_rudp_run_SOURCES = %reldir%/rudp-run.c %reldir%/rudp-run.h \
-	%reldir%/rudp-run-check.c src/rt/match.c src/rt/match.h
+	%reldir%/rudp-run-check.c %reldir%/rudp-run-program.c src/rt/match.c src/rt/match.h
 %canon_reldir%_rudp_run_CPPFLAGS = $(AM_CPPFLAGS) -DRUDP_LIBDIR='"$(libdir)"'
 %canon_reldir%_rudp_run_LDADD = src/core/libcore.la src/mem/libmem.la $(PTHREAD_LIBS)
 

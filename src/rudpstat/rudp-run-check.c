@@ -4,12 +4,12 @@
  * removes. Nothing of the user's is changed.
  */
 #include <arpa/inet.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,42 +24,19 @@
 #include "mem/domain.h"
 #include "rudpstat/rudp-run.h"
 
-enum { RMEM_WANTED = 4 << 20, SHM_WANTED = 1 << 20, FILES_WANTED = 256 };
+enum { RMEM_WANTED = 4 << 20, SHM_WANTED = 1 << 20, FILES_WANTED = 256, SELF_SECONDS = 10 };
 
-static unsigned unfit;		/* reasons */
+unsigned check_unfit;
 
-static void RUDP_PRINTF(1, 2) good(const char *fmt, ...)
+void check_say(const char *verdict, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	fputs("ok    ", stdout);
+	printf("%-5s ", verdict);
 	vprintf(fmt, ap);
 	putchar('\n');
 	va_end(ap);
-}
-
-static void RUDP_PRINTF(1, 2) note(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("note  ", stdout);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-}
-
-static void RUDP_PRINTF(1, 2) wrong(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("no    ", stdout);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-	unfit++;
 }
 
 /* ---- the machine --------------------------------------------------------------- */
@@ -78,7 +55,8 @@ static void check_shm(void)
 		return;
 	}
 	if (fstatvfs(fd, &vfs) == 0 && vfs.f_bavail * vfs.f_bsize < SHM_WANTED)
-		note("shared memory is nearly full");
+		note("/dev/shm has %llu KiB left, a domain takes up to %d",
+		     (unsigned long long)(vfs.f_bavail * vfs.f_bsize / 1024), SHM_WANTED / 1024);
 	else
 		good("shared memory for domains");
 	close(fd);
@@ -135,76 +113,6 @@ static void tell_domain(void)
 	domain_detach(d);
 }
 
-/* ---- the program ---------------------------------------------------------------- */
-
-static bool find_program(const char *name, char path[static PATH_MAX])
-{
-	const char *dirs = getenv("PATH"), *end;
-
-	if (strchr(name, '/')) {
-		snprintf(path, PATH_MAX, "%s", name);
-		return access(path, X_OK) == 0;
-	}
-	for (dirs = dirs ? dirs : "/bin:/usr/bin"; ; dirs = end + 1) {
-		end = strchrnul(dirs, ':');
-		snprintf(path, PATH_MAX, "%.*s/%s", (int)(end - dirs), dirs, name);
-		if (access(path, X_OK) == 0)
-			return true;
-		if (!*end)
-			return false;
-	}
-}
-
-/* Is it dynamically linked, for this machine? */
-static void check_elf(const char *path)
-{
-	unsigned char ident[EI_NIDENT];
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
-	bool interp = false;
-	FILE *f = fopen(path, "re");
-
-	if (!f || fread(&eh, sizeof(eh), 1, f) != 1 || memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0) {
-		note("%s is a script or cannot be read: what runs it counts", path);
-	} else {
-		memcpy(ident, eh.e_ident, sizeof(ident));
-		if ((ident[EI_CLASS] == ELFCLASS64) != (sizeof(void *) == 8)) {
-			wrong("%s is for another word size than the library", path);
-			interp = true;
-		} else if (ident[EI_CLASS] != ELFCLASS64) {
-			interp = true;		/* not looked at */
-		}
-		for (unsigned i = 0; i < eh.e_phnum && !interp; i++) {
-			if (fseek(f, (long)(eh.e_phoff + i * eh.e_phentsize), SEEK_SET) < 0 ||
-			    fread(&ph, sizeof(ph), 1, f) != 1)
-				break;
-			interp = ph.p_type == PT_INTERP;
-		}
-		if (!interp)
-			wrong("%s is linked statically: it gets the kernel's TCP", path);
-	}
-	if (f)
-		fclose(f);
-}
-
-static void check_program(const char *name)
-{
-	char path[PATH_MAX];
-	unsigned before = unfit;
-	struct stat st;
-
-	if (!find_program(name, path)) {
-		wrong("%s: not found, or not executable", name);
-		return;
-	}
-	if (stat(path, &st) == 0 && ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
-				     (st.st_mode & S_ISGID && st.st_gid != getegid())))
-		wrong("%s gains privileges: nothing is preloaded", path);
-	check_elf(path);
-	if (unfit == before)
-		good("%s can be preloaded", path);
-}
-
 /* ---- a connection to itself ------------------------------------------------------- */
 
 /* What the kernel says of it, since the library answers all calls: one of ours
@@ -250,41 +158,94 @@ int check_self(void)
 	return recv(a, buf, 1, 0) == 0 && close(a) == 0 ? 0 : EXIT_UNFIT;
 }
 
-static int run_self(const char *lib, const char *domain)
+/* Under the library, with standard error going to `err`. */
+static _Noreturn void be_self(const char *lib, const char *domain, int err)
 {
-	pid_t pid = fork();
-	int status;
+	dup2(err, STDERR_FILENO);
+	setenv("LD_PRELOAD", lib, 1);
+	setenv("RUDP_DOMAIN", domain, 1);
+	unsetenv("RUDP_MEM");
+	unsetenv("RUDP_WMEM");
+	unsetenv("RUDP_RMEM");
+	unsetenv("RUDP_MATCH");
+	unsetenv("RUDP_LOG");
+	alarm(SELF_SECONDS);
+	execl("/proc/self/exe", "rudp-run", "--check-self", (char *)NULL);
+	perror("/proc/self/exe");
+	_exit(EXIT_NOEXEC);
+}
 
-	if (pid == 0) {
-		fflush(NULL);
-		setenv("LD_PRELOAD", lib, 1);
-		setenv("RUDP_DOMAIN", domain, 1);
-		unsetenv("RUDP_MEM");
-		unsetenv("RUDP_WMEM");
-		unsetenv("RUDP_RMEM");
-		unsetenv("RUDP_MATCH");
-		execl("/proc/self/exe", "rudp-run", "--check-self", (char *)NULL);
-		_exit(EXIT_NOEXEC);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+/* What it said, of `len` at most. 0: a connection was carried. */
+static int run_self(const char *lib, const char *domain, char *said, size_t len)
+{
+	int p[2] = { -1, -1 }, status = 0;
+	pid_t pid = pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : fork();
+	ssize_t n;
+
+	if (pid == 0)
+		be_self(lib, domain, p[1]);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0) {
+		snprintf(said, len, "%s", strerror(errno));
 		return EXIT_UNFIT;
+	}
+	n = read(p[0], said, len - 1);
+	said[max(n, (ssize_t)0)] = '\0';
+	close(p[0]);
+	close(p[1]);
+	if (WIFSIGNALED(status))
+		snprintf(said, len, "%s", WTERMSIG(status) == SIGALRM ?
+			 "a connection to itself hangs" : strsignal(WTERMSIG(status)));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_UNFIT;
+}
+
+/* One sentence of it: why the loader did not take the library, or the last
+ * line that is not about where memory is accounted for. */
+static const char *reason(char *said)
+{
+	static const char refused[] = "cannot be preloaded (", missing[] = "shared libraries: ";
+	char *why = strstr(said, refused), *end, *line, *save;
+	char *last = NULL;
+
+	if (why) {
+		why += strlen(refused);
+		end = strchr(why, ')');
+		if (end)
+			*end = '\0';
+		return why;
+	}
+	for (line = strtok_r(said, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, "librudp:", strlen("librudp:")) != 0 || !last)
+			last = line;
+	why = last ? strstr(last, missing) : NULL;
+	return why ? why + strlen(missing) : last ? last : "nothing said why";
 }
 
 static void check_library(const char *lib)
 {
-	char domain[48], shm[96];
+	char domain[48], shm[96], said[4096], real[PATH_MAX];
+	struct statvfs vfs;
 
 	if (access(lib, R_OK) < 0) {
 		wrong("%s: %s", lib, strerror(errno));
 		return;
 	}
+	if (strchr(lib, '/') && realpath(lib, real) && statvfs(real, &vfs) == 0 &&
+	    vfs.f_flag & ST_NOEXEC) {
+		wrong("%s: its file system is mounted noexec, so nothing can load it", lib);
+		return;
+	}
+	if (access("/proc/self/exe", X_OK) < 0) {
+		wrong("/proc is not mounted: neither can this be tried, nor could rudpstat look");
+		return;
+	}
 	snprintf(domain, sizeof(domain), "check-%d", (int)getpid());
 	fflush(stdout);
-	if (run_self(lib, domain) == 0)
+	if (run_self(lib, domain, said, sizeof(said)) == 0)
 		good("%s loads, and carries a connection", lib);
+	else if (strstr(said, "LD_PRELOAD") || strstr(said, "shared libraries"))
+		wrong("%s is not loaded: %s", lib, reason(said));
 	else
-		wrong("%s does not load, or carries nothing", lib);
+		wrong("%s carries no connection: %s", lib, reason(said));
 	snprintf(shm, sizeof(shm), "/rudp.%u.%s", (unsigned)getuid(), domain);
 	shm_unlink(shm);
 }
@@ -297,8 +258,8 @@ int check_machine(const char *lib, const char *program)
 	check_library(lib);
 	tell_domain();
 	if (program)
-		check_program(program);
+		check_program(lib, program);
 	puts("taken over: stream sockets of IPv4 and IPv6 that programs make; "
 	     "everything else stays the kernel's");
-	return unfit ? EXIT_UNFIT : 0;
+	return check_unfit ? EXIT_UNFIT : 0;
 }

@@ -4,6 +4,8 @@
 #ifndef RUDP_RUN_H
 #define RUDP_RUN_H
 
+#include "base.h"
+
 enum { EXIT_UNFIT = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, EXIT_NOEXEC = 126,
        EXIT_NOTFOUND = 127 };
 
@@ -12,5 +14,14 @@ enum { EXIT_UNFIT = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, EXIT_NOEXEC = 126,
 int check_machine(const char *lib, const char *program);
 /* What check_machine() runs under the library: a connection to itself. */
 int check_self(void);
+/* Would this program be preloaded with it? */
+void check_program(const char *lib, const char *program);
+
+extern unsigned check_unfit;		/* reasons why not */
+void check_say(const char *verdict, const char *fmt, ...) RUDP_PRINTF(2, 3);
+
+#define good(...)	check_say("ok", __VA_ARGS__)
+#define note(...)	check_say("note", __VA_ARGS__)
+#define wrong(...)	(check_unfit++, check_say("no", __VA_ARGS__))
 
 #endif

@@ -1,5 +1,6 @@
 # Real programs over librudp.
 e2e_scripts = \
+	%D%/run_check.sh \
 	%D%/run_examples.sh \
 	%D%/run_log.sh \
 	%D%/run_dissector.sh \
@@ -21,12 +22,13 @@ e2e_scripts = \
 	%D%/run_trace.sh
 full_tests += $(e2e_scripts)
 dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
-EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/memcached_client.py %D%/node_client.js \
+EXTRA_DIST += tests/lib.sh %D%/Nio.java %D%/demo_watch.py %D%/ends_well.py %D%/memcached_client.py %D%/node_client.js \
 	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py \
 	%D%/capture.py %D%/deaths.py %D%/dissected.py %D%/group.py %D%/hammer.py %D%/self.py %D%/watch.py \
 	%D%/plain.py %D%/qlog.schema.json %D%/traced.py
 
-check_PROGRAMS += %D%/many %D%/probe %D%/relay
+check_PROGRAMS += %D%/deny %D%/many %D%/probe %D%/relay
+%C%_deny_SOURCES = %D%/deny.c
 %C%_many_SOURCES = %D%/many.c
 %C%_probe_SOURCES = %D%/probe.c
 %C%_relay_SOURCES = %D%/relay.c tests/sim/link.c

@@ -28,6 +28,52 @@ life()
 	unset RUDP_LOG
 }
 
+# A pair that a child has inherited outlives the process that drove it, which
+# exits, or is killed when its caretaker has been started.
+outlive()
+{
+	RUDP_LOG=info:$tmp/$1 run "$python" -c '
+import os, signal, socket, sys, time
+how, log = sys.argv[1:]
+listener = socket.create_server(("127.0.0.1", 0))
+a = socket.create_connection(listener.getsockname())
+b, _ = listener.accept()
+parent = os.getpid()
+if os.fork():
+    if how == "killed.log":
+        while "caretaker-start" not in open(log).read():
+            time.sleep(0.01)
+        time.sleep(0.5)         # it takes some ticks until all is passed
+        os.kill(parent, signal.SIGKILL)
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.01)
+b.sendall(b"from the child")
+assert a.recv(99) == b"from the child"
+' "$1" "$tmp/$1"
+	until grep -q ' caretaker-end ' "$1"; do sleep 0.01; done
+	grep -Eq 'info caretaker-start caretaker=[0-9]+$' "$1" &&
+		grep -Eq 'info adopted sockets=[1-9]' "$1" &&
+		equal "$(grep -c 'handed-over' "$1")" "$2" &&
+		equal "$(grep -Evc "$form" "$1")" 0 || { cat "$1"; false; }
+}
+
+# What a caretaker says reaches the program's standard error.
+to_stderr()
+{
+	RUDP_LOG=info run "$python" -c '
+import os, socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+a = socket.create_connection(listener.getsockname())
+b, _ = listener.accept()
+time.sleep(0.5)
+a.send(b"unread")
+os._exit(0)
+' 2>heard
+	until grep -q ' caretaker-end ' heard; do sleep 0.01; done
+	grep -q 'handed-over .* why=exit' heard && grep -q ' adopted ' heard
+}
+
 refused()
 {
 	local rc=0
@@ -65,6 +111,9 @@ tests()
 	life off
 	check "nothing when off" equal "$(grep -Ec "$form" "$server_log")" 0
 	check "nothing where nothing was asked for" same_data events before
+	check "the driver exits: handed over, and adopted" outlive exits.log 1
+	check "it is killed: adopted" outlive killed.log 0
+	check "and heard on standard error" to_stderr
 	for v in loud info: :file infos:x; do
 		check "RUDP_LOG=$v is refused" refused "$v"
 	done
