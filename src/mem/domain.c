@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 #include "mem/domain_local.h"
 
 #define DOMAIN_MAGIC	"rudpdom"
-#define DOMAIN_VERSION	2u
+#define DOMAIN_VERSION	3u
 #define SHM_DIR		"/dev/shm"
 
 enum { ATTACH_TRIES = 8 };	/* somebody unlinks it between our looks */
@@ -61,7 +62,7 @@ static int map_object(struct domain **ret, int fd, int prot)
 	return 0;
 }
 
-static void fill(struct domain *d, const char *name, const struct mem_limits *want)
+static void fill(struct domain *d, const char *name, const struct mem_limits *want, u32 rows)
 {
 	memcpy(d->magic, DOMAIN_MAGIC, sizeof(d->magic));
 	d->version = DOMAIN_VERSION;
@@ -73,6 +74,7 @@ static void fill(struct domain *d, const char *name, const struct mem_limits *wa
 		atomic_store(&d->arenas[i].ctl_fd, -1);
 		atomic_store(&d->arenas[i].buf_fd, -1);
 	}
+	atomic_store(&d->metrics_rows, rows);
 	atomic_store(&d->config, 1);
 	atomic_store(&d->ready, 1);
 }
@@ -96,6 +98,9 @@ static int link_object(int fd, const char *path)
 /* 0, -EEXIST: somebody else was first, or what else is wrong. */
 static int create_object(const char *path, const char *name, const struct mem_limits *want)
 {
+	u64 bytes;
+	u32 rows = mem_metrics_rows(mem_available_pages(&bytes));
+	size_t used = offsetof(struct domain, metrics) + rows * sizeof(struct metrics_row);
 	struct domain *d;
 	int fd, ret;
 
@@ -105,13 +110,15 @@ static int create_object(const char *path, const char *name, const struct mem_li
 	if (fd < 0)
 		return -errno;
 	ret = fchmod(fd, 0600) ? -errno : 0;	/* whatever the umask */
+	if (!ret && ftruncate(fd, sizeof(struct domain)))
+		ret = -errno;
 	if (!ret)
-		ret = -posix_fallocate(fd, 0, sizeof(struct domain));
+		ret = -posix_fallocate(fd, 0, (off_t)used);
 	if (!ret)
 		ret = map_object(&d, fd, PROT_READ | PROT_WRITE);
 	if (ret)
 		goto out_close;
-	fill(d, name, want);
+	fill(d, name, want, rows);
 	munmap(domain_local(d), MAP_LEN);
 	ret = link_object(fd, path);
 out_close:
@@ -188,6 +195,26 @@ static void default_limits(struct mem_limits *l)
 	mem_limits_default(l, pages, bytes);
 }
 
+/* An object that another version left, which no family holds: all versions lock
+ * bytes of it for that. Of those who find it, who locks it all removes it. */
+static bool remove_unused(const char *path)
+{
+	struct flock all = { .l_type = F_WRLCK };
+	char magic[sizeof(DOMAIN_MAGIC)];
+	struct stat st, there;
+	bool removed = false;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ENOENT;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	    pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	    !memcmp(magic, DOMAIN_MAGIC, sizeof(magic)) && !fcntl(fd, F_OFD_SETLK, &all))
+		removed = stat(path, &there) || there.st_ino != st.st_ino || !unlink(path);
+	close(fd);
+	return removed;
+}
+
 int domain_attach(struct domain **ret, const char *name, const struct mem_limits *want,
 		  bool explicit)
 {
@@ -200,6 +227,8 @@ int domain_attach(struct domain **ret, const char *name, const struct mem_limits
 		return err;
 	for (int i = 0; i < ATTACH_TRIES; i++) {
 		err = open_object(&d, path, false);
+		if (err == -EPROTO && remove_unused(path))
+			err = -ENOENT;
 		if (err != -ENOENT)
 			break;
 		if (want)
@@ -244,7 +273,7 @@ struct domain *domain_private(const struct mem_limits *want)
 		default_limits(&l);
 	if (mem_limits_check(&l) || map_object(&d, -1, PROT_READ | PROT_WRITE))
 		return NULL;
-	fill(d, "private", &l);
+	fill(d, "private", &l, METRICS_ROWS_MIN);
 	return d;
 }
 

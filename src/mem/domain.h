@@ -93,6 +93,7 @@ struct domain {
 	struct mem_limits limits[2];
 	_Atomic u32 config;	/* raised when limits or the count of arenas change */
 	_Atomic u32 linux_rules;	/* for tests: without D8.4 and D8.5 */
+	_Atomic u32 metrics_rows;	/* used of the table of destinations */
 
 	/* One line of their own each: every charge writes the first. */
 	_Alignas(64) _Atomic s64 memory_allocated;	/* pages */
@@ -104,14 +105,14 @@ struct domain {
 
 	struct domain_arena arenas[DOMAIN_ARENAS];
 	struct domain_proc procs[DOMAIN_PROCS];
-	struct metrics_row metrics[METRICS_ROWS];	/* of destinations */
+	struct metrics_row metrics[METRICS_ROWS];	/* of destinations; the last */
 };
 static_assert(sizeof(struct domain) < 1024 * 1024, "the domain is small");
 
 /* Attaches the domain `name` of this user, making it with `want` (NULL:
- * defaults from memory, D8.17) when it is not there; when it is there and
- * `explicit` is set, `want` replaces its limits. Dead processes' arenas are
- * reaped on the way. 0; -errno when there is no shared memory to be had (the
+ * defaults from memory, D8.17) when it is not there, or is of another version
+ * and nobody's any more; when it is there and `explicit` is set, `want` replaces
+ * its limits. Dead processes' arenas are reaped on the way. 0; -errno when there is no shared memory to be had (the
  * caller falls back to domain_private). Any thread. */
 int domain_attach(struct domain **ret, const char *name, const struct mem_limits *want,
 		  bool explicit);
@@ -132,6 +133,8 @@ void domain_moved_fd(struct domain *d, int fd);
 
 /* Defaults for a machine with `m` pages usable for buffers (R1.3, R1.4). */
 void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes);
+/* Rows of the table of destinations for such a machine: one for 2 MiB. */
+u32 mem_metrics_rows(u64 m_pages);
 /* M of R1.3 and D8.17: MemTotal and every cgroup limit above us. */
 u64 mem_available_pages(u64 *total_bytes);
 /* Checks D8.14: NULL, or a static text that says what is wrong. */

@@ -13,6 +13,7 @@ enum {
 	L_PAGES_MIN = 128,		/* of R1.3's L */
 	ORPHANS_ENTRIES_MAX = 524288,	/* of R1.6's E */
 	CGROUP_PATH_MAX = 512,
+	METRICS_PAGES = 512,		/* of memory, for each destination */
 };
 
 void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes)
@@ -32,6 +33,15 @@ void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes)
 		.max_orphans = (u32)(entries / 2),
 		.notsent_lowat = UINT32_MAX,
 	};
+}
+
+u32 mem_metrics_rows(u64 m_pages)
+{
+	u32 rows = METRICS_ROWS_MIN;
+
+	while (rows < METRICS_ROWS && rows < m_pages / METRICS_PAGES)
+		rows *= 2;
+	return rows;
 }
 
 const char *mem_limits_check(const struct mem_limits *l)

@@ -9,8 +9,10 @@ static struct metrics_row *rows_of(const struct mem_acct *a, u64 dest)
 {
 	struct domain *d = arena_local(a->arena)->domain;
 	u64 hash = dest * 0x9e3779b97f4a7c15ULL >> 32;
+	u32 rows = atomic_load_explicit(&d->metrics_rows, memory_order_relaxed);
 
-	return &d->metrics[hash % METRICS_ROWS / METRICS_WAYS * METRICS_WAYS];
+	rows = clamp(rows, (u32)METRICS_ROWS_MIN, (u32)METRICS_ROWS);
+	return &d->metrics[hash % rows / METRICS_WAYS * METRICS_WAYS];
 }
 
 static struct metrics_row *find(const struct mem_acct *a, u64 dest)

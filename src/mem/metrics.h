@@ -2,7 +2,7 @@
  * metrics.h - what connections learned of a destination, for those that come
  * after them, of whatever process (RFC 9040; Linux's tcp_metrics).
  *
- * A table of the domain, bounded, without locks: each field is read and
+ * A table of the domain, sized by memory, without locks: each field is read and
  * written by itself, and a row that changes its destination meanwhile is
  * noticed or not. What comes out is a hint, so two connections that write at
  * once may mix; values are clamped by who uses them.
@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include "mem/acct.h"
 
-enum { METRICS_ROWS = 1024, METRICS_WAYS = 4 };
+enum { METRICS_ROWS = 16384, METRICS_ROWS_MIN = 1024, METRICS_WAYS = 4 };
 #define METRICS_LIFE_US	(3600 * USEC_PER_SEC)	/* as Linux: an hour */
 
 struct path_metrics {		/* 0: not known */

@@ -50,7 +50,9 @@
 #include "rt/sock.h"
 
 enum {
-	LOOKS = 20000, SOCK_LOOKS = 200, WAIT_MS = 20000,
+	LOOKS = 20000, WAIT_MS = 20000,
+	SOCK_LOOKS = 3000,	/* 3 s: who holds its lock may not be run for long */
+	SOCK_LOOKS_FAST = 100,
 	THREADS = 2,		/* of a process: the program's and the driver's */
 };
 
@@ -212,7 +214,7 @@ static void look_at_socks(u32 i)
 		nleft += left[k];
 	}
 	for (int n = 0; nleft && n < SOCK_LOOKS; n++) {
-		rest(n > SOCK_LOOKS / 2);
+		rest(n > SOCK_LOOKS_FAST);
 		if (!look(i, &s))
 			break;
 		for (u32 k = 1; k < top; k++)

@@ -119,7 +119,7 @@ START_TEST(refuses_what_is_not_ours)
 	chmod(path, 0640);
 	ck_assert_int_eq(domain_attach(&d, name, &lim, false), -EPERM);
 	chmod(path, 0600);
-	ck_assert_int_eq(truncate(path, 4096), 0);
+	ck_assert_int_eq(truncate(path, 4), 0);
 	ck_assert_int_eq(domain_attach(&d, name, &lim, false), -EPROTO);
 	unlink(path);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
@@ -136,6 +136,49 @@ START_TEST(refuses_what_is_not_ours)
 		ck_assert_int_eq(chown(path, 12345, 12345), 0);
 		ck_assert_int_eq(domain_attach(&d, name, &lim, false), -EPERM);
 	}
+}
+END_TEST
+
+/* What an upgrade leaves behind is in nobody's way, unless it is in use. */
+START_TEST(another_version_is_replaced_when_unused)
+{
+	struct domain *d = attach(), *other;
+	u32 old = 1;
+	int row, hold, fd = open(path, O_RDWR);
+
+	row = domain_row_claim(d, 0, &hold);
+	ck_assert_int_ge(row, 0);
+	ck_assert_int_eq(pwrite(fd, &old, sizeof(old), offsetof(struct domain, version)), 4);
+	ck_assert_int_eq(domain_attach(&other, name, &lim, false), -EPROTO);
+	ck_assert_int_eq(domain_open(&other, name), -EPROTO);
+	close(hold);
+	ck_assert_int_eq(domain_open(&other, name), -EPROTO);
+	ck_assert_int_eq(domain_attach(&other, name, &lim, false), 0);
+	ck_assert_int_ne(other->version, 1);
+	ck_assert_int_eq(domain_row_state(&other->arenas[row]), ROW_FREE);
+	domain_detach(other);
+	domain_detach(d);
+	ck_assert_int_eq(truncate(path, 4096), 0);
+	ck_assert_int_eq(domain_attach(&d, name, &lim, false), 0);
+	domain_detach(d);
+	close(fd);
+}
+END_TEST
+
+/* Memory is taken for the part of the table that is used. */
+START_TEST(table_of_destinations_by_memory)
+{
+	struct domain *d = attach();
+	struct stat st;
+	u64 bytes;
+	u32 rows = mem_metrics_rows(mem_available_pages(&bytes));
+
+	ck_assert_uint_eq(atomic_load(&d->metrics_rows), rows);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_le(st.st_blocks * 512ll,
+			 (long long)(offsetof(struct domain, metrics) +
+				     rows * sizeof(struct metrics_row) + PAGE_BYTES));
+	domain_detach(d);
 }
 END_TEST
 
@@ -417,6 +460,8 @@ int main(void)
 	tcase_add_test(t, made_with_a_strict_umask);
 	tcase_add_test(t, creators_race);
 	tcase_add_test(t, refuses_what_is_not_ours);
+	tcase_add_test(t, another_version_is_replaced_when_unused);
+	tcase_add_test(t, table_of_destinations_by_memory);
 	tcase_add_test(t, refuses_odd_names);
 	tcase_add_test(t, t7_limits_are_checked);
 	tcase_add_test(t, limits_change_as_one);

@@ -55,6 +55,17 @@ START_TEST(t97_max_orphans)
 }
 END_TEST
 
+START_TEST(table_of_destinations_by_memory)
+{
+	ck_assert_uint_eq(mem_metrics_rows(0), 1024);
+	ck_assert_uint_eq(mem_metrics_rows(16384), 1024);
+	ck_assert_uint_eq(mem_metrics_rows(1024 * 512), 1024);
+	ck_assert_uint_eq(mem_metrics_rows(1024 * 512 + 512), 2048);
+	ck_assert_uint_eq(mem_metrics_rows(6141872), 16384);
+	ck_assert_uint_eq(mem_metrics_rows(1ull << 40), 16384);
+}
+END_TEST
+
 START_TEST(check_says_what_is_wrong)
 {
 	struct mem_limits ok = test_limits(100, 150, 200), l;
@@ -204,6 +215,7 @@ int main(void)
 
 	tcase_add_test(t, t1_defaults);
 	tcase_add_test(t, t97_max_orphans);
+	tcase_add_test(t, table_of_destinations_by_memory);
 	tcase_add_test(t, check_says_what_is_wrong);
 	tcase_add_test(t, parses_pages_and_bytes);
 	tcase_add_test(t, refuses_what_is_malformed);
