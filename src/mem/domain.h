@@ -137,12 +137,15 @@ void mem_limits_default(struct mem_limits *l, u64 m_pages, u64 total_bytes);
 u32 mem_metrics_rows(u64 m_pages);
 /* M of R1.3 and D8.17: MemTotal and every cgroup limit above us. */
 u64 mem_available_pages(u64 *total_bytes);
-/* Checks D8.14: NULL, or a static text that says what is wrong. */
+/* Checks D8.14: NULL, or the name of the limit that is wrong. */
 const char *mem_limits_check(const struct mem_limits *l);
+/* What such a limit may be, as text; NULL: there is none of that name. */
+const char *mem_limits_accepted(const char *limit);
 /* "low pressure high" in pages, or bytes with K, M, G; "min default max" in
  * bytes or K, M, G. False: malformed, the output is untouched. */
 bool mem_parse_mem(const char *s, u64 out_pages[3]);
 bool mem_parse_bytes3(const char *s, u32 out[3]);
+bool mem_parse_number(const char *s, u32 *out, bool suffix);	/* one; K, M, G allowed? */
 
 /* As a whole, never half old and half new; absurd ones are mended. */
 void domain_limits(const struct domain *d, struct mem_limits *out);

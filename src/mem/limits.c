@@ -44,27 +44,49 @@ u32 mem_metrics_rows(u64 m_pages)
 	return rows;
 }
 
+static bool ascend(const u32 v[3], u32 least)
+{
+	return v[0] >= least && v[0] <= v[1] && v[1] <= v[2] && v[2] <= INT32_MAX;
+}
+
 const char *mem_limits_check(const struct mem_limits *l)
 {
-	if (!l->mem[0] || !l->mem[1] || !l->mem[2])
-		return "a threshold is zero";
-	if (l->mem[0] > l->mem[1])
-		return "low is above pressure";
-	if (l->mem[1] > l->mem[2])
-		return "pressure is above high";
-	if (l->mem[2] > INT64_MAX / PAGE_BYTES)
-		return "high is more than there can be";
-	if (l->wmem[0] < 1)
-		return "the least send buffer is zero";
-	if (l->wmem[0] > l->wmem[1] || l->wmem[1] > l->wmem[2])
-		return "send buffer sizes are not ascending";
-	if (l->rmem[0] < 4096)
-		return "the least receive buffer is below 4096";
-	if (l->rmem[0] > l->rmem[1] || l->rmem[1] > l->rmem[2])
-		return "receive buffer sizes are not ascending";
-	if (l->wmem[2] > INT32_MAX || l->rmem[2] > INT32_MAX ||
-	    l->wmem_max > INT32_MAX / 2 || l->rmem_max > INT32_MAX / 2)
-		return "a buffer size is 2 GiB or more";
+	if (!l->mem[0] || l->mem[0] > l->mem[1] || l->mem[1] > l->mem[2] ||
+	    l->mem[2] > INT64_MAX / PAGE_BYTES)
+		return "mem";
+	if (!ascend(l->wmem, 1))
+		return "wmem";
+	if (!ascend(l->rmem, PAGE_BYTES))
+		return "rmem";
+	if (l->wmem_max > INT32_MAX / 2)
+		return "wmem_max";
+	if (l->rmem_max > INT32_MAX / 2)
+		return "rmem_max";
+	if (!l->notsent_lowat)		/* nobody could ever send */
+		return "notsent_lowat";
+	return l->reserve > 256 ? "reserve" : l->ssthresh_metrics > 1 ? "ssthresh_metrics" : NULL;
+}
+
+const char *mem_limits_accepted(const char *limit)
+{
+	static const char *const accepted[][2] = {
+		{ "mem", "\"low pressure high\", ascending from 1, in pages of 4096 bytes, "
+		  "or in bytes with K, M or G" },
+		{ "wmem", "\"min default max\", ascending from 1 to 2147483647, in bytes, "
+		  "each with K, M or G if wanted" },
+		{ "rmem", "\"min default max\", ascending from 4096 to 2147483647, in bytes, "
+		  "each with K, M or G if wanted" },
+		{ "wmem_max", "0 to 1073741823 bytes, with K, M or G if wanted" },
+		{ "rmem_max", "0 to 1073741823 bytes, with K, M or G if wanted" },
+		{ "max_orphans", "0 to 4294967295" },
+		{ "notsent_lowat", "1 to 4294967295 bytes, with K, M or G if wanted" },
+		{ "reserve", "1 to 256 pages, or 0: by the limits" },
+		{ "ssthresh_metrics", "0 and 1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(accepted); i++)
+		if (!strcmp(limit, accepted[i][0]))
+			return accepted[i][1];
 	return NULL;
 }
 
@@ -137,6 +159,17 @@ bool mem_parse_bytes3(const char *s, u32 out[3])
 	if (!at_end(s))
 		return false;
 	memcpy(out, v, sizeof(v));
+	return true;
+}
+
+bool mem_parse_number(const char *s, u32 *out, bool suffix)
+{
+	bool bytes;
+	u64 n;
+
+	if (!parse_number(&s, &n, &bytes) || !at_end(s) || n > UINT32_MAX || (bytes && !suffix))
+		return false;
+	*out = (u32)n;
 	return true;
 }
 

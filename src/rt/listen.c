@@ -261,8 +261,10 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 				   open_first_window(lsk->conn.mem.rcvbuf,
 						     lsk->conn.opts.window_clamp, dgram_max),
 				   reply, drv.now);
-		if (n)
+		if (n) {
 			udp_reply(lsk, reply, n, &m->from, &m->to);
+			domain_count(drv.dom, CNT_SyncookiesSent, 1);
+		}
 		return;
 	}
 	if (!open_cookie_ok(&lsk->key, &fa, &p.h, pkt, len, drv.now)) {

@@ -55,26 +55,29 @@ static void bad_env(const char *name, const char *value, const char *accepted)
 	_exit(78);
 }
 
+static void bad_limit(const char *limit, const char *value)
+{
+	char name[16] = "RUDP_", accepted[160];
+
+	for (size_t i = 0; limit[i] && i < 8; i++)
+		name[5 + i] = (char)(limit[i] - 'a' + 'A');
+	snprintf(accepted, sizeof(accepted), "accepted are %s", mem_limits_accepted(limit));
+	bad_env(name, value ? value : "", accepted);
+}
+
 static void read_limits(struct rt_env *e)
 {
-	static const char three[] = "accepted are \"min default max\", ascending, in bytes, "
-				    "each with K, M or G if wanted";
 	const char *mem = getenv("RUDP_MEM"), *wmem = getenv("RUDP_WMEM");
 	const char *rmem = getenv("RUDP_RMEM"), *wrong;
 	u64 total, pages = mem_available_pages(&total);
 
 	mem_limits_default(&e->limits, pages, total);
-	if (mem && !mem_parse_mem(mem, e->limits.mem))
-		bad_env("RUDP_MEM", mem, "accepted are \"low pressure high\", ascending, in "
-			"pages of 4096 bytes, or in bytes with K, M or G");
-	if (wmem && !mem_parse_bytes3(wmem, e->limits.wmem))
-		bad_env("RUDP_WMEM", wmem, three);
-	if (rmem && !mem_parse_bytes3(rmem, e->limits.rmem))
-		bad_env("RUDP_RMEM", rmem, three);
-	wrong = mem_limits_check(&e->limits);
+	wrong = mem && !mem_parse_mem(mem, e->limits.mem) ? "mem" :
+		wmem && !mem_parse_bytes3(wmem, e->limits.wmem) ? "wmem" :
+		rmem && !mem_parse_bytes3(rmem, e->limits.rmem) ? "rmem" :
+		mem_limits_check(&e->limits);
 	if (wrong)
-		bad_env(mem ? "RUDP_MEM" : wmem ? "RUDP_WMEM" : "RUDP_RMEM",
-			mem ? mem : wmem ? wmem : rmem ? rmem : "", wrong);
+		bad_limit(wrong, *wrong == 'm' ? mem : *wrong == 'w' ? wmem : rmem);
 	e->has_limits = mem || wmem || rmem;
 }
 

@@ -77,24 +77,17 @@ static void check_limits(const char *mem, const char *wmem, const char *rmem)
 {
 	struct mem_limits l;
 	u64 total, pages = mem_available_pages(&total);
-	static const char three[] = "accepted are \"min default max\", ascending, in bytes, "
-				    "each with K, M or G if wanted";
 	const char *wrong;
 
 	mem_limits_default(&l, pages, total);
-	if (mem && !mem_parse_mem(mem, l.mem))
-		bad_value("RUDP_MEM", mem,
-			  "accepted are \"low pressure high\", ascending, in pages of 4096 "
-			  "bytes, or in bytes with K, M or G");
-	if (wmem && !mem_parse_bytes3(wmem, l.wmem))
-		bad_value("RUDP_WMEM", wmem,
-			  three);
-	if (rmem && !mem_parse_bytes3(rmem, l.rmem))
-		bad_value("RUDP_RMEM", rmem,
-			  three);
-	wrong = mem_limits_check(&l);
+	wrong = mem && !mem_parse_mem(mem, l.mem) ? "mem" :
+		wmem && !mem_parse_bytes3(wmem, l.wmem) ? "wmem" :
+		rmem && !mem_parse_bytes3(rmem, l.rmem) ? "rmem" : mem_limits_check(&l);
 	if (wrong) {
-		fprintf(stderr, "rudp-run: %s\n", wrong);
+		const char *value = *wrong == 'm' ? mem : *wrong == 'w' ? wmem : rmem;
+
+		fprintf(stderr, "rudp-run: --%s \"%s\": accepted are %s\n", wrong,
+			value ? value : "", mem_limits_accepted(wrong));
 		exit(EXIT_CONFIG);
 	}
 }

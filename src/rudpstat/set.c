@@ -2,37 +2,23 @@
  * set.c - rudpstat --set: limits of a living domain. All changes of one call
  * come into force together or not at all (domain.h).
  */
-#include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "rudpstat/set.h"
 
-static bool parse_u32(const char *s, u32 *out)
-{
-	char *end;
-	unsigned long v;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	v = strtoul(s, &end, 10);
-	if (*end || errno || v > UINT32_MAX)
-		return false;
-	*out = (u32)v;
-	return true;
-}
-
-/* KEY=VALUE into l; false: no such key, or not such a value. */
+/* False: not such a value. */
 static bool set_limit(struct mem_limits *l, const char *key, const char *value)
 {
 	const struct {
 		const char *key;
 		u32 *where;
+		bool bytes;
 	} numbers[] = {
-		{ "rmem_max", &l->rmem_max }, { "wmem_max", &l->wmem_max },
-		{ "max_orphans", &l->max_orphans }, { "notsent_lowat", &l->notsent_lowat },
-		{ "reserve", &l->reserve }, { "ssthresh_metrics", &l->ssthresh_metrics },
+		{ "rmem_max", &l->rmem_max, true }, { "wmem_max", &l->wmem_max, true },
+		{ "notsent_lowat", &l->notsent_lowat, true },
+		{ "max_orphans", &l->max_orphans, false }, { "reserve", &l->reserve, false },
+		{ "ssthresh_metrics", &l->ssthresh_metrics, false },
 	};
 
 	if (!strcmp(key, "mem"))
@@ -43,21 +29,38 @@ static bool set_limit(struct mem_limits *l, const char *key, const char *value)
 		return mem_parse_bytes3(value, l->wmem);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (!strcmp(key, numbers[i].key))
-			return parse_u32(value, numbers[i].where);
+			return mem_parse_number(value, numbers[i].where, numbers[i].bytes);
 	return false;
 }
 
-/* One KEY=VALUE. */
+/* One KEY=VALUE; what is wrong with it has been said. */
 static bool set_one(struct mem_limits *l, const char *set)
 {
-	char *key = strdup(set), *eq = key ? strchr(key, '=') : NULL;
-	bool ok;
+	const char *eq = strchr(set, '='), *accepted;
+	char key[32];
 
-	if (eq)
-		*eq = '\0';
-	ok = eq && set_limit(l, key, eq + 1);
-	free(key);
-	return ok;
+	snprintf(key, sizeof(key), "%.*s", eq ? (int)min(eq - set, (ptrdiff_t)31) : 31, set);
+	accepted = mem_limits_accepted(key);
+	if (!accepted)
+		fprintf(stderr, "rudpstat: --set %s: no such limit; there are mem, rmem, wmem, "
+			"rmem_max, wmem_max, max_orphans, notsent_lowat, reserve, "
+			"ssthresh_metrics\n", set);
+	else if (!eq || !set_limit(l, key, eq + 1))
+		fprintf(stderr, "rudpstat: --set %s: accepted are %s\n", set, accepted);
+	else
+		return true;
+	return false;
+}
+
+/* The last of the call that set it; the name alone if none did. */
+static const char *who_set(const char *key, const char *const *sets, unsigned n)
+{
+	size_t len = strlen(key);
+
+	while (n--)
+		if (!strncmp(sets[n], key, len) && sets[n][len] == '=')
+			return sets[n];
+	return key;
 }
 
 int set_limits(struct domain *d, const char *const *sets, unsigned n)
@@ -67,14 +70,16 @@ int set_limits(struct domain *d, const char *const *sets, unsigned n)
 
 	domain_limits(d, &l);
 	for (unsigned i = 0; i < n; i++)
-		if (!set_one(&l, sets[i])) {
-			fprintf(stderr, "rudpstat: --set %s: no such limit or value\n", sets[i]);
+		if (!set_one(&l, sets[i]))
 			return EXIT_USAGE;
-		}
 	wrong = mem_limits_check(&l);
-	if (wrong || domain_set_limits(d, &l) < 0) {
-		fprintf(stderr, "rudpstat: limits unchanged: %s\n",
-			wrong ? wrong : "the domain refused them");
+	if (wrong) {
+		fprintf(stderr, "rudpstat: --set %s: accepted are %s\n",
+			who_set(wrong, sets, n), mem_limits_accepted(wrong));
+		return EXIT_FAIL;
+	}
+	if (domain_set_limits(d, &l) < 0) {
+		fprintf(stderr, "rudpstat: limits unchanged: the domain refused them\n");
 		return EXIT_FAIL;
 	}
 	return 0;

@@ -68,9 +68,12 @@ t7_refused()
 	local v before
 
 	before=$(field "$RUDP_DOMAIN" high)
-	for v in "mem=3 2 1" "mem=0 1 2" "mem=1 2" "mem=x" "rmem=4095 8192 8192" "wmem=3 2 1"; do
-		not set_limits "$v" 2>err && equal "$(wc -l <err)" 1 || return
+	for v in "mem=3 2 1" "mem=0 1 2" "mem=1 2" "mem=x" "rmem=4095 8192 8192" "wmem=3 2 1" \
+		notsent_lowat=0 reserve=257 rmem_max=1G max_orphans=-1 max_orphans=1K; do
+		not set_limits "$v" 2>err && equal "$(wc -l <err)" 1 &&
+			grep -qF "rudpstat: --set $v: accepted are " err || return
 	done
+	not set_limits none=1 2>err && grep -q "no such limit; there are mem, " err || return
 	equal "$(field "$RUDP_DOMAIN" high)" "$before"
 }
 

@@ -1,6 +1,5 @@
 /* Defaults, parsing, checking of limits; how much memory there is. */
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "mem_test.h"
 
@@ -66,27 +65,46 @@ START_TEST(table_of_destinations_by_memory)
 }
 END_TEST
 
+/* Which limit is wrong, and that it is known what it may be. */
+#define wrong(limit) do {						\
+	ck_assert_str_eq(mem_limits_check(&l), limit);			\
+	ck_assert_ptr_nonnull(mem_limits_accepted(limit));		\
+	} while (0)
+
 START_TEST(check_says_what_is_wrong)
 {
 	struct mem_limits ok = test_limits(100, 150, 200), l;
 
 	ck_assert_ptr_null(mem_limits_check(&ok));
 	l = ok, l.mem[0] = 151;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("mem");
 	l = ok, l.mem[2] = 149;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("mem");
 	l = ok, l.mem[0] = 0;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("mem");
 	l = ok, l.rmem[0] = 4095;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("rmem");
 	l = ok, l.wmem[0] = 0;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("wmem");
 	l = ok, l.wmem[1] = 4095;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("wmem");
 	l = ok, l.rmem[2] = 100000;
-	ck_assert_ptr_nonnull(mem_limits_check(&l));
+	wrong("rmem");
 	l = ok, l.mem[0] = l.mem[1] = l.mem[2] = 1;
 	ck_assert_ptr_null(mem_limits_check(&l));
+	l = ok, l.wmem_max = 1u << 30;
+	wrong("wmem_max");
+	l = ok, l.rmem_max = 1u << 30;
+	wrong("rmem_max");
+	l = ok, l.notsent_lowat = 0;
+	wrong("notsent_lowat");
+	l = ok, l.reserve = 257;
+	wrong("reserve");
+	l = ok, l.ssthresh_metrics = 2;
+	wrong("ssthresh_metrics");
+	l = ok, l.max_orphans = 0;
+	ck_assert_ptr_null(mem_limits_check(&l));
+	ck_assert_ptr_null(mem_limits_accepted("no such"));
 }
 END_TEST
 
@@ -123,49 +141,66 @@ START_TEST(refuses_what_is_malformed)
 		ck_assert_msg(!mem_parse_bytes3(bad[i], b), "%s", bad[i]);
 	}
 	ck_assert(!mem_parse_bytes3("1 2 4G", b));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (strcmp(bad[i], "1"))
+			ck_assert_msg(!mem_parse_number(bad[i], &b[0], true), "%s", bad[i]);
+	ck_assert(!mem_parse_number("4G", &b[0], true) && !mem_parse_number("4K", &b[0], false));
+	ck_assert_uint_eq(b[0], 7);
+	ck_assert(mem_parse_number(" 4k ", &b[0], true) && b[0] == 4096);
 	ck_assert_uint_eq(mem[0], 7);
 	ck_assert_uint_eq(b[2], 9);
 }
 END_TEST
 
-static void put_file(const char *dir, const char *name, const char *text)
+/* A made-up machine of 24 GiB, and its groups. */
+static char root[32], meminfo[48], self[48];
+
+static void put_file(const char *name, const char *text)
 {
-	char path[256];
+	char path[256], cmd[300];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	snprintf(cmd, sizeof(cmd), "mkdir -p $(dirname %s)", path);
+	ck_assert_int_eq(system(cmd), 0);
 	f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
 	fputs(text, f);
 	fclose(f);
 }
 
+static void make_machine(void)
+{
+	strcpy(root, "/tmp/rudp-cgroup-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	snprintf(meminfo, sizeof(meminfo), "%s/meminfo", root);
+	snprintf(self, sizeof(self), "%s/self", root);
+	put_file("meminfo", "MemTotal:       25165824 kB\nMemFree: 1 kB\n");
+}
+
+static void remove_machine(void)
+{
+	char cmd[64];
+
+	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
 /* T2's rule over a made-up hierarchy: the limit two levels up counts. */
 START_TEST(t2_cgroup_two_levels_up)
 {
-	char root[] = "/tmp/rudp-cgroup-XXXXXX", a[64], b[80], mi[80], self[80], cmd[100];
 	u64 bytes;
 
-	ck_assert_ptr_nonnull(mkdtemp(root));
-	snprintf(a, sizeof(a), "%s/a", root);
-	snprintf(b, sizeof(b), "%s/b", a);
-	ck_assert_int_eq(mkdir(a, 0700), 0);
-	ck_assert_int_eq(mkdir(b, 0700), 0);
-	put_file(a, "memory.max", "67108864\n");
-	put_file(b, "memory.max", "max\n");
-	put_file(root, "self", "1:name=systemd:/x\n0::/a/b\n");
-	put_file(root, "meminfo", "MemTotal:       25165824 kB\nMemFree: 1 kB\n");
-	snprintf(mi, sizeof(mi), "%s/meminfo", root);
-	snprintf(self, sizeof(self), "%s/self", root);
+	put_file("a/memory.max", "67108864\n");
+	put_file("a/b/memory.max", "max\n");
+	put_file("self", "1:name=systemd:/x\n0::/a/b\n");
 
-	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 16384);
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 16384);
 	ck_assert_uint_eq(bytes, 24ull << 30);
-	put_file(b, "memory.high", "33554432\n");
-	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 8192);
-	ck_assert_uint_eq(mem_available_from(mi, "/nonexistent", root, &bytes), 6291456);
+	put_file("a/b/memory.high", "33554432\n");
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 8192);
+	ck_assert_uint_eq(mem_available_from(meminfo, "/nonexistent", root, &bytes), 6291456);
 	ck_assert_uint_eq(mem_available_from("/nonexistent", self, root, &bytes), 8192);
-	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
-	ck_assert_int_eq(system(cmd), 0);
 }
 END_TEST
 
@@ -173,29 +208,24 @@ END_TEST
  * container that shows its group as the root. */
 START_TEST(t2_cgroup_of_the_old_kind)
 {
-	char root[] = "/tmp/rudp-cgroup-XXXXXX", v1[64], a[80], mi[80], self[80], cmd[100];
 	u64 bytes;
 
-	ck_assert_ptr_nonnull(mkdtemp(root));
-	snprintf(v1, sizeof(v1), "%s/memory", root);
-	snprintf(a, sizeof(a), "%s/a", v1);
-	ck_assert_int_eq(mkdir(v1, 0700), 0);
-	ck_assert_int_eq(mkdir(a, 0700), 0);
-	put_file(root, "meminfo", "MemTotal:       25165824 kB\n");
-	put_file(v1, "memory.limit_in_bytes", "9223372036854771712\n");
-	put_file(a, "memory.limit_in_bytes", "67108864\n");
-	snprintf(mi, sizeof(mi), "%s/meminfo", root);
-	snprintf(self, sizeof(self), "%s/self", root);
+	put_file("memory/memory.limit_in_bytes", "9223372036854771712\n");
+	put_file("memory/a/memory.limit_in_bytes", "67108864\n");
 
-	put_file(root, "self", "5:cpuset,memory:/a/b\n1:name=memory_of:/x\n0::/\n");
-	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 16384);
-	put_file(root, "self", "5:memory_too:/a/b\n0::/\n");
-	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 6291456);
-	put_file(root, "self", "5:memory:/docker/0123456789\n0::/\n");
-	put_file(v1, "memory.limit_in_bytes", "33554432\n");
-	ck_assert_uint_eq(mem_available_from(mi, self, root, &bytes), 8192);
-	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
-	ck_assert_int_eq(system(cmd), 0);
+	put_file("self", "5:cpuset,memory:/a/b\n1:name=memory_of:/x\n0::/\n");
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 16384);
+	put_file("self", "5:memory_too:/a/b\n0::/\n");
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 6291456);
+	put_file("self", "5:memory:/docker/0123456789\n0::/\n");
+	put_file("memory/memory.limit_in_bytes", "33554432\n");
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 8192);
+	/* a name that only begins so, and one after a comma */
+	put_file("memory/memory.limit_in_bytes", "9223372036854771712\n");
+	put_file("self", "6:memoryx,x:/a\n5:cpu,memory:/a\n");
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 16384);
+	put_file("self", "6:memoryx,x:/a\n");
+	ck_assert_uint_eq(mem_available_from(meminfo, self, root, &bytes), 6291456);
 }
 END_TEST
 
@@ -219,9 +249,13 @@ int main(void)
 	tcase_add_test(t, check_says_what_is_wrong);
 	tcase_add_test(t, parses_pages_and_bytes);
 	tcase_add_test(t, refuses_what_is_malformed);
+	tcase_add_test(t, this_machine_has_memory);
+	suite_add_tcase(s, t);
+
+	t = tcase_create("groups");
+	tcase_add_checked_fixture(t, make_machine, remove_machine);
 	tcase_add_test(t, t2_cgroup_two_levels_up);
 	tcase_add_test(t, t2_cgroup_of_the_old_kind);
-	tcase_add_test(t, this_machine_has_memory);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
