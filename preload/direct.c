@@ -8,6 +8,8 @@
 
 enum { DIRECT_FDS = 64 };
 
+static const struct timespec at_once;
+
 static usec_t in_usec(const struct timespec *ts)
 {
 	return (usec_t)ts->tv_sec * USEC_PER_SEC + (usec_t)ts->tv_nsec / 1000;
@@ -51,7 +53,6 @@ static int wait_once(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 bool direct_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		 const sigset_t *mask, int *ret)
 {
-	static const struct timespec at_once;
 	struct timespec left, *leftp = NULL;
 	usec_t until = 0, now;
 	bool packets;
@@ -148,8 +149,13 @@ bool direct_select(int n, fd_set *rd, fd_set *wr, fd_set *ex, const struct times
 		return false;
 	found = to_poll(n, rd, wr, ex, fds);
 	begun = timeout ? rt_now() : 0;
-	if (found > DIRECT_FDS || !direct_poll(fds, found, timeout, mask, ret))
+	if (found > DIRECT_FDS)
 		return false;
+	if (!direct_poll(fds, found, timeout, mask, ret)) {
+		if (!ready_errq(fds, found))
+			return false;
+		*ret = ready_amend(fds, found, LIBC(ppoll)(fds, found, &at_once, mask));
+	}
 	if (*ret > 0 && invalid(fds, found))
 		return false;		/* EBADF, or beyond its table: ignored */
 	if (*ret >= 0)

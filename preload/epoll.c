@@ -2,6 +2,8 @@
  * of its watchers wants edges. */
 #include "preload/epoll_move.h"
 #include "preload/wrap.h"
+#include "preload/ready.h"
+#include "rt/errq.h"
 #include "rt/watch.h"
 
 int epoll_create(int size)
@@ -26,6 +28,12 @@ int epoll_create1(int flags)
 	return fd;
 }
 
+static void ctl_done(struct fd_use *u, int epfd, int op, const struct epoll_event *ev)
+{
+	watch_ctl(&u->ref, epfd, op, ev);
+	errq_watched(&u->ref, u->fd);
+}
+
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	FD_USE(u);
@@ -41,7 +49,7 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	}
 	ret = LIBC(epoll_ctl)(epfd, op, fd, ev);
 	if (ret == 0 && ours)
-		watch_ctl(&u.ref, epfd, op, ev);
+		ctl_done(&u, epfd, op, ev);
 	else if (ret == 0 && op == EPOLL_CTL_ADD && !rt_bypass)
 		watch_nested(fd);
 	return ret;
@@ -63,19 +71,20 @@ static bool needs_us(int epfd)
 	return false;
 }
 
-
 int epoll_wait(int epfd, struct epoll_event *ev, int max, int timeout)
 {
 	if (needs_us(epfd))
-		return watch_wait(epfd, ev, max, timeout, NULL, real_wait);
-	return LIBC(epoll_wait)(epfd, ev, max, timeout);
+		return ready_epoll_amend(epfd, ev,
+					 watch_wait(epfd, ev, max, timeout, NULL, real_wait));
+	return ready_epoll_amend(epfd, ev, LIBC(epoll_wait)(epfd, ev, max, timeout));
 }
 
 int epoll_pwait(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask)
 {
 	if (needs_us(epfd))
-		return watch_wait(epfd, ev, max, timeout, mask, real_wait);
-	return LIBC(epoll_pwait)(epfd, ev, max, timeout, mask);
+		return ready_epoll_amend(epfd, ev,
+					 watch_wait(epfd, ev, max, timeout, mask, real_wait));
+	return ready_epoll_amend(epfd, ev, LIBC(epoll_pwait)(epfd, ev, max, timeout, mask));
 }
 
 int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespec *timeout,
@@ -83,5 +92,5 @@ int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespe
 {
 	if (needs_us(epfd))
 		watch_nested(epfd);	/* finer than what we wait for: the kernel alone */
-	return LIBC(epoll_pwait2)(epfd, ev, max, timeout, mask);
+	return ready_epoll_amend(epfd, ev, LIBC(epoll_pwait2)(epfd, ev, max, timeout, mask));
 }

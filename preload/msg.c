@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include "preload/wrap.h"
+#include "rt/errq.h"
 #include "rt/sys.h"
 
 /* The pieces before the first that is nowhere; -EFAULT: there are none. */
@@ -33,7 +34,7 @@ static ssize_t recv_msghdr(struct fd_use *u, struct msghdr *msg, int flags)
 
 	pthread_testcancel();
 	if (flags & MSG_ERRQUEUE)
-		return -EAGAIN;
+		return sock_recv_errq(&u->ref, u->fd, msg);
 	ret = flags & MSG_TRUNC ? (ssize_t)n : good_pieces(msg->msg_iov, n);
 	if (ret < 0)
 		return ret;

@@ -7,6 +7,8 @@
 #include "preload/wrap.h"
 #include "rt/watch.h"
 
+static const struct timespec at_once;
+
 static bool bad_time(const struct timespec *timeout)
 {
 	return timeout && bad_pointer(timeout);
@@ -36,6 +38,7 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 
 	if (answered(fds, n, ms(timeout, &ts), NULL, &ret))
 		return ret;
+	timeout = ready_errq(fds, n) ? 0 : timeout;
 	return ready_amend(fds, n, LIBC(poll)(fds, n, timeout));
 }
 
@@ -48,6 +51,8 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t fdslen)
 
 	if (n * sizeof(*fds) <= fdslen && answered(fds, n, ms(timeout, &ts), NULL, &ret))
 		return ret;
+	if (n * sizeof(*fds) <= fdslen && ready_errq(fds, n))
+		timeout = 0;
 	return ready_amend(fds, n, LIBC(__poll_chk)(fds, n, timeout, fdslen));
 }
 
@@ -57,6 +62,8 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 
 	if (!bad_time(timeout) && answered(fds, n, timeout, mask, &ret))
 		return ret;
+	if (!bad_time(timeout) && ready_errq(fds, n))
+		timeout = &at_once;
 	return ready_amend(fds, n, LIBC(ppoll)(fds, n, timeout, mask));
 }
 
@@ -68,6 +75,8 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	if (n * sizeof(*fds) <= fdslen && !bad_time(timeout) &&
 	    answered(fds, n, timeout, mask, &ret))
 		return ret;
+	if (!bad_time(timeout) && n * sizeof(*fds) <= fdslen && ready_errq(fds, n))
+		timeout = &at_once;
 	return ready_amend(fds, n, LIBC(__ppoll_chk)(fds, n, timeout, mask, fdslen));
 }
 

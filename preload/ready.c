@@ -3,6 +3,8 @@
 #include "preload/fdtab.h"
 #include "preload/ready.h"
 #include "preload/wrap.h"
+#include "rt/errq.h"
+#include "rt/watch.h"
 
 /* Without a pin: what is only looked at. False: none of ours. */
 static bool fd_peek(int fd, struct sock_ref *r)
@@ -31,6 +33,14 @@ static void fd_watch_urgent(int fd)
 		sock_watch_urgent(&u.ref);
 }
 
+/* ERR that no mirror shows, for poll() the kernel's answers. */
+static bool fd_errq(int fd)
+{
+	struct sock_ref r;
+
+	return unlikely(errq_used()) && fd_peek(fd, &r) && sock_errq(&r);
+}
+
 static bool fd_failed(int fd)
 {
 	struct sock_ref r;
@@ -46,7 +56,8 @@ static int answer(int n)
 	return n;
 }
 
-static short poll_bits(u32 ready)
+/* What poll() would say of it, asked for these events: ERR unasked. */
+static short poll_bits(u32 ready, short events)
 {
 	int bits = 0;
 
@@ -58,7 +69,9 @@ static short poll_bits(u32 ready)
 		bits |= POLLOUT | POLLWRNORM;
 	if (ready & READY_PRI)
 		bits |= POLLPRI;
-	return (short)bits;
+	if (unlikely(ready & SOCK_READY_ERRQ))
+		bits |= POLLERR;
+	return (short)(bits & (events | POLLERR));
 }
 
 int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer)
@@ -77,12 +90,12 @@ int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer)
 
 		if (r & SOCK_READY_UNKNOWN)
 			return 0;
-		any |= poll_bits(r) & fds[i].events;
+		any |= poll_bits(r, fds[i].events);
 	}
 	for (nfds_t i = 0; any && i < n; i++) {
 		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
 
-		fds[i].revents = poll_bits(r) & fds[i].events;
+		fds[i].revents = poll_bits(r, fds[i].events);
 		ready += fds[i].revents != 0;
 	}
 	return answer(ready);
@@ -105,8 +118,10 @@ int ready_amend(struct pollfd *fds, nfds_t n, int ret)
 		short *got = &fds[i].revents;
 
 		if (!(r & SOCK_READY_UNKNOWN))
-			*got |= poll_bits(r) & fds[i].events;
+			*got |= poll_bits(r, fds[i].events);
 		if ((*got & (POLLHUP | POLLERR)) == POLLHUP && fd_failed(fds[i].fd))
+			*got |= POLLERR;
+		if (fds[i].fd >= 0 && fd_errq(fds[i].fd))
 			*got |= POLLERR;
 		if (unlikely(*got & POLLPRI) && fd_only_urgent(fds[i].fd))
 			*got &= ~(POLLIN | POLLRDNORM);
@@ -130,9 +145,17 @@ bool ready_some(const struct pollfd *fds, nfds_t n)
 	for (nfds_t i = 0; i < n; i++) {
 		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
 
-		if (!(r & SOCK_READY_UNKNOWN) && poll_bits(r) & fds[i].events)
+		if (!(r & SOCK_READY_UNKNOWN) && poll_bits(r, fds[i].events))
 			return true;
 	}
+	return false;
+}
+
+bool ready_errq(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; errq_used() && fd_active() && !rt_bypass && i < n; i++)
+		if (fds[i].fd >= 0 && fd_errq(fds[i].fd))
+			return true;
 	return false;
 }
 
@@ -149,9 +172,9 @@ static int ready_word(int base, fd_mask *rd, fd_mask *wr, fd_mask *ex)
 
 		if (r & SOCK_READY_UNKNOWN)
 			return -1;
-		if (r & (READY_IN | READY_RDHUP))
+		if (r & (READY_IN | READY_RDHUP | SOCK_READY_ERRQ))
 			in |= 1UL << bit;
-		if (r & READY_OUT)
+		if (r & (READY_OUT | SOCK_READY_ERRQ))
 			out |= 1UL << bit;
 		if (r & READY_PRI)
 			pri |= 1UL << bit;
@@ -218,4 +241,39 @@ int ready_select_amend(int n, fd_set *rd, const fd_set *ex, int ret)
 			ret--;
 		}
 	return ret;
+}
+
+/* ---- epoll ------------------------------------------------------------------------------ */
+
+/* The sock that this event is of has failed, and nobody was told. */
+static bool event_failed(int epfd, u64 data)
+{
+	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
+		struct sock_ref r;
+		struct watch_place at;
+		struct driver *was;
+		bool found;
+
+		if (!fd_peek(fd, &r) || !sock_failed(&r))
+			continue;
+		was = rt_enter(r.sk);
+		found = watch_where(r.sk, &at) && at.epfd == epfd && at.data == data;
+		rt_at = was;
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+int ready_epoll_amend(int epfd, struct epoll_event *ev, int n)
+{
+	if (n <= 0 || rt_bypass || !fd_active())
+		return n;
+	if (unlikely(errq_used()))
+		n = errq_merge(ev, n);
+	for (int i = 0; i < n; i++)
+		if (unlikely((ev[i].events & (EPOLLHUP | EPOLLERR)) == EPOLLHUP) &&
+		    event_failed(epfd, ev[i].data.u64))
+			ev[i].events |= EPOLLERR;
+	return n;
 }

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 
 /* What poll() would return at once: revents are set. 0: ask the kernel, which
@@ -21,6 +22,10 @@ int ready_amend(struct pollfd *fds, nfds_t n, int ret);
 /* One of them is ours. One of ours is ready, whatever the others are. */
 bool ready_ours(const struct pollfd *fds, nfds_t n);
 bool ready_some(const struct pollfd *fds, nfds_t n);
+/* One has an error queue that is not empty: there is nothing to wait for. */
+bool ready_errq(const struct pollfd *fds, nfds_t n);
+/* The same as ready_amend() for n events of a set, of which some may be left. */
+int ready_epoll_amend(int epfd, struct epoll_event *ev, int n);
 /* What select() would. rd, wr, ex may be NULL. */
 int ready_select(int n, fd_set *rd, fd_set *wr, fd_set *ex, bool may_answer);
 int ready_select_amend(int n, fd_set *rd, const fd_set *ex, int ret);

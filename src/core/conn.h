@@ -157,14 +157,15 @@ enum tx_why {			/* why no more data leaves */
 struct conn_opts {
 	bool nodelay, cork, keepalive, quickack, nonagle_push;
 	u8 shut_linger;		/* SO_LINGER on */
+	bool oobinline;		/* SO_OOBINLINE */
+	u8 cc_id;		/* congestion control, see cc_by_id() */
 	u32 linger_s;
 	s32 linger2_s;		/* TCP_LINGER2; 0: default */
 	u32 keepidle_us, keepintvl_us;
 	u32 keepcnt;
 	u32 user_timeout_ms, syncnt, notsent_lowat, rcvlowat, window_clamp, maxseg;
-	u8 cc_id;		/* congestion control, see cc_by_id() */
+	s32 peek_off;		/* SO_PEEK_OFF: conn_recv() takes it back; < 0: none */
 	u64 max_pacing_rate;	/* SO_MAX_PACING_RATE, bytes/s; PACING_NONE */
-	bool oobinline;		/* SO_OOBINLINE */
 };
 #define PACING_NONE	UINT64_MAX
 
@@ -331,6 +332,8 @@ ssize_t conn_send(struct conn *c, const void *buf, size_t len, bool more, usec_t
 /* Flags of recv(2) that matter here: MSG_PEEK, MSG_TRUNC. -EAGAIN: nothing
  * yet; 0: end of the stream. */
 ssize_t conn_recv(struct conn *c, void *buf, size_t len, int flags, usec_t now);
+/* The same with MSG_PEEK, from that byte of what is unread on. NULL: counts. */
+ssize_t conn_peek(struct conn *c, void *buf, size_t len, u64 from);
 /* The last byte that conn_send() took is urgent (MSG_OOB). */
 void conn_mark_urgent(struct conn *c);
 /* The urgent byte; -EINVAL: none to be had; -ENOTCONN. */

@@ -238,10 +238,10 @@ static ssize_t nothing_to_read(struct conn *c)
 	return c->state == CONN_CLOSED || c->state == CONN_LISTEN ? -ENOTCONN : -EAGAIN;
 }
 
-/* skip: not the first byte. */
-static size_t peek(const struct conn *c, u8 *buf, size_t len, bool skip)
+/* From that byte of what is unread on. */
+static size_t peek(const struct conn *c, u8 *buf, size_t len, u64 from)
 {
-	u64 at = c->copied_seq + skip;
+	u64 at = c->copied_seq + from;
 	size_t done = 0;
 
 	for (struct list *l = c->rcvq.next; l != &c->rcvq && done < len; l = l->next) {
@@ -250,7 +250,7 @@ static size_t peek(const struct conn *c, u8 *buf, size_t len, bool skip)
 		u32 n;
 
 		if (off >= s->len)
-			continue;	/* all of it is the byte to skip */
+			continue;	/* all of it comes before */
 		n = min((size_t)(s->len - off), len - done);
 		if (buf)
 			seg_copy(&c->mem, s, off, buf + done, n);
@@ -288,22 +288,40 @@ void rcv_skip(struct conn *c, size_t len)
 	consume(c, NULL, len);
 }
 
+ssize_t conn_peek(struct conn *c, void *buf, size_t len, u64 from)
+{
+	bool skip = false;
+	u64 end;
+
+	if (!len)
+		return 0;
+	if (unlikely(c->urg.state != URG_NONE)) {
+		end = urgent_before(c, from + len, true, &skip);
+		len = end > from ? end - from : len;
+	}
+	if (rcv_unread(c) <= from + skip)
+		return nothing_to_read(c);
+	return peek(c, buf, len, from + skip);
+}
+
 ssize_t conn_recv(struct conn *c, void *buf, size_t len, int flags, usec_t now)
 {
 	bool skip = false;
 	size_t n;
 
+	if (flags & MSG_PEEK)
+		return conn_peek(c, flags & MSG_TRUNC ? NULL : buf, len, 0);
 	if (!len)
 		return 0;
 	if (unlikely(c->urg.state != URG_NONE))
-		len = urgent_before(c, len, flags & MSG_PEEK, &skip);
+		len = urgent_before(c, len, false, &skip);
 	if (list_empty(&c->rcvq) || (skip && rcv_unread(c) == 1))
 		return nothing_to_read(c);
 	if (flags & MSG_TRUNC)
-		buf = NULL;		/* count, and drop unless peeking */
-	if (flags & MSG_PEEK)
-		return peek(c, buf, len, skip);
+		buf = NULL;		/* count, and drop */
 	n = consume(c, buf, len);
+	if (unlikely(c->opts.peek_off > 0))
+		c->opts.peek_off -= (s32)min((size_t)c->opts.peek_off, n);
 	urgent_passed(c);
 	flow_data_read(c, now);
 	flow_nomem_check(c, now);

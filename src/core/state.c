@@ -26,6 +26,7 @@ static void opts_default(struct conn_opts *o, u8 cc_id)
 		.keepcnt = KEEPALIVE_PROBES,
 		.syncnt = SYN_RETRIES,
 		.rcvlowat = 1,
+		.peek_off = -1,
 		.cc_id = cc_id,
 		.max_pacing_rate = PACING_NONE,
 	};

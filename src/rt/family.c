@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "mem/arena_layout.h"
+#include "rt/errq.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -116,6 +117,7 @@ bool local_unref(struct sock *sk)
 	if (!l || !atomic_load(&l->refs) || atomic_fetch_sub(&l->refs, 1) != 1)
 		return false;
 	watch_closed(sk->index);
+	errq_closed(l);
 	if (p && atomic_load(&p->port_users) && atomic_fetch_sub(&p->port_users, 1) == 1) {
 		udp = atomic_exchange(&p->udp_fd, 0);
 		if (udp)
@@ -141,6 +143,7 @@ static void local_moved(struct driver *d, int from, int to)
 			s32 want = from + 1;
 
 			atomic_compare_exchange_strong(&l[j].udp_fd, &want, to + 1);
+			errq_moved(&l[j], from, to);
 		}
 	}
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "rt/errq.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -238,9 +239,13 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 		if (!wait)
 			break;
 		ret = sock_wait(r, fd, false, wait_limit(until, done));
-		if (ret < 0)
+		if (ret < 0 && (!done || sock_lock(r)))
 			return done ? (ssize_t)done : ret;
+		if (ret < 0)
+			break;
 	}
+	if (unlikely(flags & MSG_ZEROCOPY) && done)
+		errq_sent(sk);
 	if (!done)
 		error_taken(sk, fd, err);
 	else if (err < 0 && err != -EAGAIN && err != -EPIPE)
@@ -251,11 +256,18 @@ ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int f
 
 /* ---- receiving ---------------------------------------------------------------------- */
 
+/* Where MSG_PEEK begins (SO_PEEK_OFF). */
+static u64 peek_from(const struct conn *c)
+{
+	return (u64)max(c->opts.peek_off, 0);
+}
+
 /* One pass over the buffers. 0 with *err 0: end of the stream, or nothing
  * asked. */
 static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, int flags,
 		       int *err)
 {
+	struct conn *c = &sk->conn;
 	usec_t now = rt_now();
 	size_t done = 0;
 
@@ -272,13 +284,17 @@ static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, i
 		p += skip;
 		len -= skip;
 		skip = 0;
-		n = conn_recv(&sk->conn, p, len, flags, now);
+		if (!(flags & MSG_PEEK))
+			n = conn_recv(c, p, len, flags, now);
+		else
+			n = conn_peek(c, flags & MSG_TRUNC ? NULL : p, len,
+				      peek_from(c) + done);
 		if (n < 0)
 			*err = (int)n;
 		if (n <= 0)
 			return done;
 		done += (size_t)n;
-		if ((size_t)n < len || flags & MSG_PEEK || conn_at_mark(&sk->conn))
+		if ((size_t)n < len || conn_at_mark(c))
 			return done;
 	}
 	return done;
@@ -302,13 +318,18 @@ static int recv_allowed(const struct sock *sk)
 	return kind == SK_CONN || kind == SK_RELAY ? 0 : -ENOTCONN;
 }
 
-/* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. */
+/* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. Who
+ * only looks does not come to the end. */
 static bool enough(const struct sock *sk, size_t done, size_t total, int flags)
 {
-	if (flags & MSG_PEEK || conn_at_mark(&sk->conn))
+	const struct conn *c = &sk->conn;
+
+	if (conn_at_mark(c))
 		return done > 0;
+	if (flags & MSG_PEEK && done && (c->err || c->rcv_shut || c->state == CONN_CLOSED))
+		return true;
 	return (total && done >= total) || (done && !(flags & MSG_WAITALL) &&
-				 done >= min(total, (size_t)max(sk->conn.opts.rcvlowat, 1u)));
+				 done >= min(total, (size_t)max(c->opts.rcvlowat, 1u)));
 }
 
 ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
@@ -334,20 +355,26 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 			goto out_relayed;
 		}
 		err = 0;
-		n = total ? pull_iov(sk, msg, done, flags, &err) : peek_none(sk, &err);
-		done += n;
+		n = !total ? peek_none(sk, &err) :
+		    pull_iov(sk, msg, flags & MSG_PEEK ? 0 : done, flags, &err);
+		done = flags & MSG_PEEK ? n : done + n;
 		if (!done && err == -EAGAIN && !wait && driven_look(sk, fd))
 			continue;
 		if ((!total && !err) || enough(sk, done, total, flags) || (!n && err != -EAGAIN) || !wait)
 			break;
+		sk->peek_seen = flags & MSG_PEEK ? sk->conn.rcv_nxt : 0;
 		ret = sock_wait(r, fd, true, wait_limit(until, done));
 		if (ret < 0) {
 			err = ret;
-			goto out;
+			if (!done || sock_lock(r))
+				goto out;
+			break;
 		}
 	}
 	if (!done)
 		error_taken(sk, fd, err);
+	if (unlikely(flags & MSG_PEEK) && sk->conn.opts.peek_off >= 0)
+		sk->conn.opts.peek_off += (s32)done;
 	if (unlikely(recv_ctl_wanted(sk)))
 		recv_ctl_take(sk, &ctl, done);
 	sock_unlock(sk, fd);

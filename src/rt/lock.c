@@ -183,6 +183,8 @@ static unsigned sleepers(const struct sock *sk)
 {
 	unsigned ready = conn_ready(&sk->conn), wake = 0;
 
+	if (unlikely(sk->peek_seen) && sk->conn.rcv_nxt <= sk->peek_seen && !sk->conn.rcv_shut)
+		ready &= ~(unsigned)READY_IN;
 	if (atomic_load(&sk->kind) == SK_RELAY)	/* the kernel's from now on */
 		ready = READY_IN | READY_OUT;
 	if (atomic_load(&sk->rwait) && ready & (READY_IN | READY_ERR | READY_HUP))
@@ -222,6 +224,13 @@ static bool show_first(const struct sock *sk)
 	       conn_ready(&sk->conn) & READY_OUT;
 }
 
+static u32 ready_now(const struct sock *sk)
+{
+	u32 errq = atomic_load_explicit(&sk->zc_waiting, memory_order_relaxed) ? SOCK_READY_ERRQ : 0;
+
+	return conn_ready(&sk->conn) | mirror_shown(sk) | errq;
+}
+
 /* Sends, shows, arms. What must be done after the unlock is returned. */
 static unsigned settle(struct sock *sk, int fd, usec_t now)
 {
@@ -235,7 +244,7 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 		udp_flush(sk, now);
 	wake = sleepers(sk);
 	/* before HUP is shown: ready.h */
-	atomic_store(&sk->ready, conn_ready(&sk->conn) | mirror_shown(sk));
+	atomic_store(&sk->ready, ready_now(sk));
 	if (rt_bypass) {
 		life_meet_peer(sk);
 		mirror_sync(sk);
@@ -243,7 +252,7 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 		ask = mirror_sync_app(sk, fd);
 	}
 	ask |= plain;
-	atomic_store(&sk->ready, conn_ready(&sk->conn) | mirror_shown(sk));
+	atomic_store(&sk->ready, ready_now(sk));
 	if (publish_deadline(sk)) {
 		if (rt_bypass) {
 			life_arm(sk);

@@ -67,6 +67,8 @@ static void copy_socket(const struct sock *sk, int fd)
 		set(fd, SOL_SOCKET, SO_RCVBUF, (s32)(c->mem.rcvbuf / 2));
 	if (c->opts.rcvlowat > 1)
 		set(fd, SOL_SOCKET, SO_RCVLOWAT, (s32)c->opts.rcvlowat);
+	if (c->opts.peek_off != -1)
+		set(fd, SOL_SOCKET, SO_PEEK_OFF, c->opts.peek_off);
 	if (c->opts.max_pacing_rate != PACING_NONE)
 		sys_setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &c->opts.max_pacing_rate,
 			       sizeof(c->opts.max_pacing_rate));

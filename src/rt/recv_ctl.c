@@ -67,6 +67,14 @@ static void put(struct msghdr *msg, size_t room, int level, int type, const void
 	msg->msg_controllen += min(room, CMSG_SPACE(len));
 }
 
+void recv_ctl_add(struct msghdr *msg, int level, int type, const void *data, size_t len)
+{
+	size_t room = msg->msg_controllen;
+
+	msg->msg_controllen = 0;
+	put(msg, room, level, type, data, len);
+}
+
 static void put_stamp(struct msghdr *msg, size_t room, const struct recv_ctl *ctl)
 {
 	struct timeval tv = { ctl->ts.tv_sec, ctl->ts.tv_nsec / 1000 };

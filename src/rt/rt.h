@@ -51,8 +51,15 @@ struct local {
 	u8 watched;		/* enum watched */
 	bool listed;
 	u32 watch_gen, watch_events;
-	int watch_epfd;
+	u32 watch_set;		/* its number in watch.c, not the descriptor */
 	u64 watch_data;
+
+	/* errq.h; under the sock's lock. */
+	_Atomic s32 err_fd;	/* number + 1 of the companion; 0: none */
+	bool err_shown;
+	int err_epfd;
+	u32 err_events, err_forks;
+	u64 err_data;
 };
 
 struct sock_timer {
@@ -261,6 +268,8 @@ struct recv_ctl {
 bool recv_ctl_wanted(const struct sock *sk);
 void recv_ctl_take(const struct sock *sk, struct recv_ctl *ctl, bool read);
 void recv_ctl_put(struct msghdr *msg, size_t room, const struct recv_ctl *ctl);
+/* The one control message that there is; msg_controllen as the program gave it. */
+void recv_ctl_add(struct msghdr *msg, int level, int type, const void *data, size_t len);
 
 /* ---- urgent.c ------------------------------------------------------------------- */
 

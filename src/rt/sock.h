@@ -105,6 +105,7 @@ struct sock {
 	_Atomic u32 offered;	/* whoever made it is ready for the driver to adopt it */
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
+	u64 peek_seen;		/* a sleeper has peeked so far: more than that wakes it; 0: any */
 	_Atomic u32 et;		/* is or was in an edge-triggered set */
 	_Atomic u32 urgent;	/* somebody waits for urgent data */
 	_Atomic u32 shared;	/* processes more may wait for it: see watch.h */
@@ -113,6 +114,8 @@ struct sock {
 	_Atomic u32 shown;	/* a listener: connections in its app end's queue */
 
 	/* what the program chose; atomics: read without the lock */
+	_Atomic u32 zc_waiting;	/* completions in the error queue (errq.h) */
+	u32 zc_next;		/* number of the next call with MSG_ZEROCOPY */
 	_Atomic u32 nonblock;
 	u64 rcvtimeo_us, sndtimeo_us;	/* 0: for ever */
 	int family, type, protocol;
@@ -157,7 +160,7 @@ struct sock {
 	_Atomic u32 waiting;	/* length of that list */
 	_Atomic u32 taken;	/* accepts done, for the driver to refill */
 
-	s32 opt_values[28];	/* options that are stored and returned only */
+	s32 opt_values[25];	/* options that are stored and returned only */
 	struct conn conn;
 };
 static_assert(sizeof(struct sock) <= SOCK_SLOT, "a sock fits its slot");
@@ -214,10 +217,11 @@ int rt_join(int fd, struct sock_ref *ret);
 void sock_passed(struct sock_ref *r, bool done);
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
 
-/* READY_IN, READY_OUT, READY_RDHUP and READY_PRI as poll would report them now. UNKNOWN:
+/* READY_IN, READY_OUT, READY_RDHUP, READY_PRI and SOCK_READY_ERRQ as poll would report them now. UNKNOWN:
  * only the mirror can say (it has failed, is a listener that may have
  * somebody, was never connected, is a relay). Any thread, without the lock. */
 #define SOCK_READY_UNKNOWN (1u << 31)
+#define SOCK_READY_ERRQ (1u << 29)	/* ERR, since the error queue is not empty */
 #define SOCK_READY_SHOWN (1u << 30)	/* in sock.ready: the mirror says so */
 u32 sock_ready(const struct sock_ref *r);
 /* It has an error that nobody was told of. Likewise. */

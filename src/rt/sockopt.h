@@ -14,7 +14,7 @@
  *
  * What is stored does nothing but come back, which is all that most programs
  * see of it on the kernel, too. Options that would promise what does not happen
- * here (SO_ZEROCOPY, SO_PEEK_OFF, filters) fail as they do on a
+ * here (filters) fail as they do on a
  * kernel that lacks them: programs then do without.
  */
 #ifndef RUDP_RT_SOCKOPT_H
@@ -41,6 +41,7 @@ static_assert(SLOT_COUNT <= ARRAY_SIZE(((struct sock *)0)->opt_values), "the slo
 enum {				/* those that more than a table's row knows */
 	FLAG_DONTROUTE = 1, FLAG_FREEBIND = 30, FLAG_TRANSPARENT = 32, FLAG_NO_PORT = 35,
 	FLAG_TRANSPARENT6 = 62, FLAG_FREEBIND6 = 64, FLAG_INQ, FLAG_FASTOPEN_CONNECT,
+	FLAG_ZEROCOPY,
 	FLAG_KEEPALIVE = 95,	/* what the program asked for */
 };
 

@@ -191,6 +191,18 @@ static int set_rcvlowat(struct sock *sk, const struct optset *s)
 	return 0;
 }
 
+static int get_peek_off(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, sk->conn.opts.peek_off);
+}
+
+static int set_peek_off(struct sock *sk, const struct optset *s)
+{
+	sk->conn.opts.peek_off = s->i;
+	return 0;
+}
+
 static int put_timeo(struct optval *v, u64 us)
 {
 	v->tv.tv_sec = (time_t)(us / USEC_PER_SEC);
@@ -398,14 +410,6 @@ static int get_netns_cookie(struct sock *sk, int fd, struct optval *v)
 	return get_from_mirror(fd, 71, v);
 }
 
-static int set_zerocopy(struct sock *sk, const struct optset *s)
-{
-	(void)sk;
-	if (s->i < 0 || s->i > 1)
-		return -EINVAL;
-	return s->i ? -EOPNOTSUPP : 0;
-}
-
 static int get_buf_lock(struct sock *sk, int fd, struct optval *v)
 {
 	(void)fd;
@@ -490,7 +494,7 @@ static const struct sockopt rows[] = {
 	CODE(SO_DOMAIN, get_domain, NULL),
 	FLAG(SO_RXQ_OVFL, 7),
 	FLAG(SO_WIFI_STATUS, 8),
-	FAIL(SO_PEEK_OFF, EOPNOTSUPP, EOPNOTSUPP),
+	CODE(SO_PEEK_OFF, get_peek_off, set_peek_off),
 	FLAG(SO_NOFCS, 9),
 	FLAG(SO_LOCK_FILTER, 10),
 	FLAG(SO_SELECT_ERR_QUEUE, 11),
@@ -507,7 +511,7 @@ static const struct sockopt rows[] = {
 	FIXED(SO_INCOMING_NAPI_ID, 0, ENOPROTOOPT),
 	DATA(SO_COOKIE, get_cookie, NULL),
 	FAIL(SO_PEERGROUPS, ENODATA, ENOPROTOOPT),
-	CODE(SO_ZEROCOPY, opt_get_zero, set_zerocopy),
+	BOOL(SO_ZEROCOPY, FLAG_ZEROCOPY),
 	WORD(SO_BINDTOIFINDEX, SLOT_IFINDEX, 0, INT32_MAX, 0),
 	CODE(SO_TIMESTAMP_NEW, get_stamp_us_new, set_stamp_us_new),
 	CODE(SO_TIMESTAMPNS_NEW, get_stamp_ns_new, set_stamp_ns_new),

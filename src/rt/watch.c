@@ -1,5 +1,6 @@
 /* watch.c - epoll sets that are served without tokens. */
 #include <errno.h>
+#include "rt/errq.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -9,6 +10,7 @@ enum { SETS = 16, LISTED_MAX = 4096 };
 
 struct set {
 	int epfd;
+	u32 id;			/* no other set has had it, which epfd may */
 	bool used;
 	bool off;		/* for good: it wants edges, or is in another set */
 	bool nested;		/* wait_epfd is in it */
@@ -32,6 +34,26 @@ static struct set *set_find(int epfd)
 	return NULL;
 }
 
+static bool in_set(const struct local *l, const struct set *s)
+{
+	return l->watched && s && l->watch_set == s->id;
+}
+
+static struct set *set_of(const struct local *l)
+{
+	for (unsigned i = 0; i < SETS; i++)
+		if (sets[i].used && in_set(l, &sets[i]))
+			return &sets[i];
+	return NULL;
+}
+
+static void set_begin(struct set *s, int epfd)
+{
+	static u32 last;
+
+	*s = (struct set){ .epfd = epfd, .id = ++last, .used = true };
+}
+
 static struct set *set_get(int epfd)
 {
 	struct set *s = set_find(epfd);
@@ -39,7 +61,7 @@ static struct set *set_get(int epfd)
 	for (unsigned i = 0; !s && i < SETS; i++)
 		if (!sets[i].used) {
 			s = &sets[i];
-			*s = (struct set){ .epfd = epfd, .used = true };
+			set_begin(s, epfd);
 		}
 	return s;
 }
@@ -53,7 +75,7 @@ void watch_new_set(int epfd)
 	pthread_mutex_lock(&lock);
 	s = set_get(epfd);
 	if (s)
-		*s = (struct set){ .epfd = epfd, .used = true };
+		set_begin(s, epfd);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -214,15 +236,17 @@ static bool note(struct local *l, struct set *s, u32 gen, int op, const struct e
 		l->watch_gen = gen;
 	}
 	if (op == EPOLL_CTL_DEL) {	/* it stays listed: it may come back */
-		if (l->watched == WATCH_ONE && l->watch_epfd == s->epfd)
+		if (l->watched == WATCH_ONE && in_set(l, s))
 			l->watched = WATCH_NONE;
 		return false;
 	}
+	if (l->watched == WATCH_ONE && !set_of(l))
+		l->watched = WATCH_NONE;	/* that one was closed */
 	if (op == EPOLL_CTL_ADD && l->watched)
 		l->watched = WATCH_MANY;
 	else if (op == EPOLL_CTL_ADD || l->watched == WATCH_ONE)
 		l->watched = WATCH_ONE;
-	l->watch_epfd = s->epfd;
+	l->watch_set = s->id;
 	l->watch_events = ev->events;
 	l->watch_data = ev->data.u64;
 	if (!plain(ev->events))
@@ -247,6 +271,21 @@ void watch_ctl(const struct sock_ref *r, int epfd, int op, const struct epoll_ev
 	pthread_mutex_unlock(&lock);
 	if (token)
 		watch_flush();
+}
+
+bool watch_where(const struct sock *sk, struct watch_place *at)
+{
+	struct local *l = local_get(sk->index);
+	struct set *s;
+
+	if (!l || !l->watched)
+		return false;
+	pthread_mutex_lock(&lock);
+	s = l->watch_gen == atomic_load(&sk->gen) ? set_of(l) : NULL;
+	if (s)
+		*at = (struct watch_place){ s->epfd, l->watch_events, l->watch_data };
+	pthread_mutex_unlock(&lock);
+	return s;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */
@@ -281,8 +320,10 @@ static int merge(struct epoll_event *ev, int kernels, int n, const struct local 
 static int report(int epfd, struct epoll_event *ev, int n, int max)
 {
 	int kernels = n;
+	const struct set *s;
 
 	pthread_mutex_lock(&lock);
+	s = set_find(epfd);
 	for (u32 left = atomic_load(&nlisted); left && n < max; left--) {
 		u32 index = list_pop(), bits;
 		struct local *l = local_get(index);
@@ -292,7 +333,7 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 			continue;
 		list_put(index);
 		bits = events_of(atomic_load(&sk->ready), l->watch_events);
-		if (bits && l->watched && l->watch_epfd == epfd)
+		if (bits && in_set(l, s))
 			n = merge(ev, kernels, n, l, bits);
 	}
 	pthread_mutex_unlock(&lock);
@@ -302,16 +343,18 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 static bool reportable(int epfd)
 {
 	bool found = false;
+	const struct set *s;
 
 	if (!watch_any())
 		return false;
 	pthread_mutex_lock(&lock);
+	s = set_find(epfd);
 	for (u32 i = 0, n = atomic_load(&nlisted); i < n && !found; i++) {
 		u32 index = listed[(head + i) % LISTED_MAX];
 		struct local *l = local_get(index);
 		u32 ready = atomic_load(&rt_sock(index)->ready);
 
-		found = l->watched && l->watch_epfd == epfd && !(ready & SOCK_READY_SHOWN) &&
+		found = in_set(l, s) && !(ready & SOCK_READY_SHOWN) &&
 			events_of(ready, l->watch_events);
 	}
 	pthread_mutex_unlock(&lock);
@@ -511,6 +554,7 @@ void watch_shared(struct sock *sk)
 void watch_forked(void)
 {
 	pthread_mutex_init(&lock, NULL);
+	errq_forked();
 	for (unsigned i = 0; i < SETS; i++) {
 		sets[i].nested = false;		/* it is, but that is the parent's business */
 		sets[i].off = true;

@@ -39,6 +39,15 @@ void watch_before_fork(void);		/* what this process has, another will, too */
 void watch_forked(void);		/* in the child */
 void watch_shared(struct sock *sk);	/* another process has it, or is about to */
 
+/* Where a sock is registered, in a set that is known; the last one if there are
+ * several. */
+struct watch_place {
+	int epfd;
+	u32 events;
+	u64 data;
+};
+bool watch_where(const struct sock *sk, struct watch_place *at);
+
 /* Lock held, not the driver: true: readable, and no token is needed. */
 bool watch_covers(struct sock *sk);
 bool watch_any(void);

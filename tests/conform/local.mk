@@ -55,3 +55,7 @@ dist_noinst_SCRIPTS += %reldir%/run.sh
 full_tests += %reldir%/run.sh
 check_PROGRAMS += %reldir%/handed
 %canon_reldir%_handed_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+conform_programs += %reldir%/peeks %reldir%/sets %reldir%/zerocopy
+%canon_reldir%_sets_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_peeks_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+%canon_reldir%_zerocopy_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

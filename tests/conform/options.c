@@ -10,8 +10,6 @@ static const struct { int level, name; bool connected_only; } skip[] = {
 	{ SOL_SOCKET, SO_MEMINFO, false },
 	{ SOL_SOCKET, SO_INCOMING_CPU, false },
 	{ SOL_SOCKET, SO_INCOMING_NAPI_ID, false },
-	{ SOL_SOCKET, SO_PEEK_OFF, false },	/* not offered */
-	{ SOL_SOCKET, SO_ZEROCOPY, false },	/* not offered */
 	{ SOL_SOCKET, SO_TXTIME, false },	/* not offered */
 	{ SOL_SOCKET, SO_RESERVE_MEM, false },	/* offered without a cgroup */
 	{ SOL_SOCKET, SO_ATTACH_BPF, false },

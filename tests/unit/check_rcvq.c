@@ -60,7 +60,11 @@ START_TEST(peek_and_trunc)
 	feed(&b, 61, 60);
 	ck_assert_int_eq(conn_recv(&b.c, buf, 100, MSG_PEEK, b.now), 100);
 	ck_assert_uint_eq(buf[99], pattern(100));
+	ck_assert_int_eq(conn_peek(&b.c, buf, 100, 30), 90);
+	ck_assert_int_eq(conn_peek(&b.c, buf, 1, 120), -EAGAIN);
+	b.c.opts.peek_off = 60;
 	ck_assert_int_eq(conn_recv(&b.c, NULL, 50, MSG_TRUNC, b.now), 50);
+	ck_assert_int_eq(b.c.opts.peek_off, 10);
 	ck_assert_int_eq(conn_recv(&b.c, buf, 0, 0, b.now), 0);
 	ck_assert_int_eq(drink(&b, 100), 70);
 }
