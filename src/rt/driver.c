@@ -284,11 +284,14 @@ static int own_table(void)
 
 int driver_loop(void)
 {
+	struct mem_limits l;
+
+	domain_limits(drv.dom, &l);
 	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	drv.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	drv.by_id = idmap_new();
 	drv.by_peer = idmap_new();
-	drv.tw = twtab_new(rt_env()->limits.max_orphans);
+	drv.tw = twtab_new(l.max_orphans);
 	drv.probe4 = drv.probe6 = -1;
 	if (drv.hup_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw ||
 	    pump_driver_init() < 0)

@@ -45,6 +45,7 @@ static void three_sacked_need_no_wait(void)
 	inject(.ack = 0, .sack = {{ 1000, 4000 }});
 	expect_data(0, 1000);
 	want(S.c->ca_state == CA_RECOVERY && count_of(CNT_TCPSackRecovery) == 1);
+	want(count_of(CNT_TCPFastRetrans) == 1 && count_of(CNT_TCPRackLost) == 1);
 	want(S.c->ssthresh == 7);			/* CUBIC: 10 * 0.7 */
 	at(200);
 	inject(.ack = 6000);
@@ -150,6 +151,7 @@ static void probe_that_repaired_a_loss_costs_a_window(void)
 static void rto_backs_off(void)
 {
 	usec_t last;
+	u64 acks;
 
 	establish(.mss = 1000, .rtt_ms = 100);
 	app_write(1000);
@@ -169,6 +171,11 @@ static void rto_backs_off(void)
 		last = due;
 	}
 	want(last > S.base);
+	want(count_of(CNT_TCPLossFailures) == count_of(CNT_TCPTimeouts) - 1);
+	want(count_of(CNT_TCPSlowStartRetrans) == count_of(CNT_TCPTimeouts));
+	acks = count_of(CNT_TCPPureAcks);
+	inject(.ack = 1000);
+	want(count_of(CNT_TCPPureAcks) == acks + 1);
 	script_end();
 }
 

@@ -6,6 +6,9 @@ below.py writer HOST PORT BYTES   writes so many as fast as it can; after the
                                   Prints the most that lay in the kernel's queue,
                                   by /proc and by SO_MEMINFO, and the most that
                                   was queued in all beside the buffer's size.
+below.py fan HOST PORT COUNT      writes as much as it can to so many who come,
+                                  until it is killed
+below.py crowd HOST PORT COUNT    comes so often, and reads until it is killed
 below.py resetter HOST PORT       connects, and resets after a line of input."""
 import select
 import socket
@@ -72,8 +75,37 @@ def resetter(host, port):
     sys.stdin.readline()
 
 
+def fan(host, port, count):
+    """All from the listener's one UDP socket."""
+    with socket.create_server((host, port), backlog=count) as listener:
+        print("listening", flush=True)
+        socks = [listener.accept()[0] for _ in range(count)]
+    poll = select.poll()
+    for sock in socks:
+        sock.setblocking(False)
+        poll.register(sock, select.POLLOUT)
+    by_fd = {sock.fileno(): sock for sock in socks}
+    chunk = bytes(1 << 18)
+    while True:
+        for fd, _ in poll.poll():
+            try:
+                by_fd[fd].send(chunk)
+            except BlockingIOError:
+                pass
+
+
+def crowd(host, port, count):
+    socks = [socket.create_connection((host, port)) for _ in range(count)]
+    while True:
+        for sock in select.select(socks, [], [])[0]:
+            if not sock.recv(1 << 20):
+                sys.exit("an end came")
+
+
 if sys.argv[1] == "reader":
     reader(sys.argv[2], int(sys.argv[3]))
+elif sys.argv[1] in ("fan", "crowd"):
+    {"fan": fan, "crowd": crowd}[sys.argv[1]](sys.argv[2], *map(int, sys.argv[3:]))
 elif sys.argv[1] == "resetter":
     resetter(sys.argv[2], int(sys.argv[3]))
 else:

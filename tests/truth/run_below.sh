@@ -77,6 +77,27 @@ t85_reset_that_cannot_leave()
 	false
 }
 
+# So many connections of one listener's socket that what each may leave in the
+# kernel's queue is more than this holds.
+t85_kernel_takes_no_more()
+{
+	local i
+
+	: >fan.log
+	"${in_mode[@]}" "$python" "$here/below.py" fan 10.78.0.1 7002 120 >fan.log 2>&1 &
+	pids="$pids $!"
+	says fan.log listening || return
+	$far "${in_mode[@]}" "$python" "$here/below.py" crowd 10.78.0.1 7002 120 >crowd.log 2>&1 &
+	pids="$pids $!"
+	for ((i = 0; i < 200; i++)); do
+		"$rudpstat" -s -d "$RUDP_DOMAIN" | grep -q '^ *SndBufErrors' && return
+		sleep 0.05
+	done
+	cat fan.log crowd.log
+	"$rudpstat" -s -d "$RUDP_DOMAIN"
+	false
+}
+
 far_reader()
 {
 	: >reader.log
@@ -113,6 +134,8 @@ dead_host()
 	says resetter.log connected
 	check "TCPAbortFailed: a reset that could not leave" t85_reset_that_cannot_leave
 	exec 8>&-
+	ip link set v0 up
+	check "SndBufErrors: the kernel's queue is full" t85_kernel_takes_no_more
 }
 
 in_modes dead_host
