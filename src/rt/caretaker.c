@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ struct kept {
 	bool lost;
 	bool again;		/* somebody was inside: it is still to be looked after */
 };
+
+enum { ENDING_NS = 100 * 1000000 };
 
 static struct kept *kept;	/* by sock index */
 static u32 nkept;
@@ -182,6 +185,37 @@ static bool was_lost(const struct sock *sk)
 	return kept[sk->index].lost || rt_sock(sk->port_index)->port.drv_fd < 0;
 }
 
+/* Our end is gone. If the program was alone, so is its own: then it has been
+ * closed, and what was sent is still to arrive. Its other threads may end a
+ * moment later than the one that drove. */
+static bool was_closed(const struct sock *sk)
+{
+	struct pollfd p = { .fd = drv.alive_fd };
+	struct timespec limit = { .tv_nsec = 0 };
+	static bool waited;
+
+	if (atomic_load(&sk->kind) != SK_CONN || atomic_load(&sk->shared) ||
+	    (sk->listener && !sk->accepted) || rt_sock(sk->port_index)->port.drv_fd < 0)
+		return false;
+	if (!waited && !atomic_load(&drv.shm->forked))
+		limit.tv_nsec = ENDING_NS;
+	waited = true;
+	sys_call6(SYS_ppoll, (long)&p, 1, (long)&limit, 0, 0, 0);
+	return p.revents & POLLHUP;
+}
+
+static void end_lost(struct sock *sk)
+{
+	atomic_store(&sk->stale, 1);
+	sk->closing = true;
+	if (atomic_load(&sk->kind) == SK_LISTENER)
+		listen_close(sk);
+	else if (was_closed(sk))
+		conn_close(&sk->conn, drv.now);
+	else
+		conn_abort(&sk->conn, ECONNRESET, drv.now);
+}
+
 static void look_after(struct sock *sk)
 {
 	struct kept *k = &kept[sk->index];
@@ -192,14 +226,8 @@ static void look_after(struct sock *sk)
 		k->again = look_again = true;
 		return;
 	}
-	if (was_lost(sk)) {
-		atomic_store(&sk->stale, 1);
-		sk->closing = true;
-		if (atomic_load(&sk->kind) == SK_LISTENER)
-			listen_close(sk);
-		else
-			conn_abort(&sk->conn, ECONNRESET, drv.now);
-	}
+	if (was_lost(sk))
+		end_lost(sk);
 	life_arm(sk);
 	sock_unlock(sk, -1);
 }

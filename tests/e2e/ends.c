@@ -11,6 +11,9 @@
  *				a second later, by TERM, SEGV, KILL
  *	ends fork PORT		as say; a child holds the connection, its parent
  *				ends at once, the child says 1000000 bytes more
+ *	ends answer PORT	says "listening", takes a connection, and does as
+ *				`ends say KILL`, at once
+ *	ends call PORT		a while later: what `ends answer` said
  *	ends wait PORT		as say; fails if wait() tells of a process that it
  *				did not make
  */
@@ -61,17 +64,24 @@ static void hear_one(int fd)
 	close(fd);
 }
 
-static int hear(const char *port)
+static int listener(const char *port)
 {
 	struct sockaddr_in sa = address(port);
 	int one = 1, lfd = socket(AF_INET, SOCK_STREAM, 0);
-	char line[16];
 
 	setsockopt(lfd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(lfd, (struct sockaddr *)&sa, sizeof(sa)) || listen(lfd, 16))
 		die("listen");
 	puts("listening");
 	fflush(stdout);
+	return lfd;
+}
+
+static int hear(const char *port)
+{
+	int lfd = listener(port);
+	char line[16];
+
 	while (fgets(line, sizeof(line), stdin)) {
 		int fd = accept(lfd, NULL, NULL);
 
@@ -174,6 +184,32 @@ static int say(const char *how, const char *port)
 	return 0;
 }
 
+/* The connection is as young as can be when its process is killed. */
+static int answer(const char *port)
+{
+	int lfd = listener(port), fd;
+
+	fd = accept(lfd, NULL, NULL);
+	if (fd < 0)
+		die("accept");
+	say_all(fd);
+	report();
+	return kill(getpid(), SIGKILL);
+}
+
+static int call(const char *port)
+{
+	struct sockaddr_in sa = address(port);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	poll(NULL, 0, 600);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		die("connect");
+	poll(NULL, 0, 500);
+	hear_one(fd);
+	return 0;
+}
+
 static volatile sig_atomic_t deaths;
 
 static void on_child(int sig)
@@ -214,10 +250,15 @@ int main(int argc, char **argv)
 		return hear(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "fork"))
 		return say("fork", argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "answer"))
+		return answer(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "call"))
+		return call(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "wait"))
 		return wait_for_any(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "say"))
 		return say(argv[2], argv[3]);
-	fprintf(stderr, "usage: ends hear PORT | say HOW PORT | fork PORT | wait PORT\n");
+	fprintf(stderr, "usage: ends hear PORT | say HOW PORT | fork PORT | wait PORT | "
+		"answer PORT | call PORT\n");
 	return 2;
 }

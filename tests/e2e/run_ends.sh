@@ -64,6 +64,20 @@ let_go()
 	equal "$(heard "$1")" "$sent end"
 }
 
+# A server is killed when the connection has lived for no time at all.
+young()
+{
+	local heard
+
+	new_port
+	server answer "$ends" answer "$port"
+	ready_log listening || return
+	heard=$(run "$ends" call "$port") || return
+	wait "$pid"
+	pids=${pids/ $pid/}
+	equal "$heard" "$(tail -1 answer.log) end"
+}
+
 tests()
 {
 	local how n=0
@@ -88,6 +102,7 @@ tests()
 		check "the terminal is let go of by KILL" let_go $((n += 1)) KILL
 	fi
 	exec 9>&-
+	check "killed with a connection that has just begun" young
 }
 
 in_modes tests
