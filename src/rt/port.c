@@ -15,9 +15,16 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
+enum { OWN_FDS = 1024 };	/* where the program's own UDP sockets are looked for */
+
 static void reuse(int fd, int on)
 {
 	sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+static void share(int fd, int on)
+{
+	sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 }
 
 void port_release(int udp_fd)
@@ -94,14 +101,48 @@ int port_open(struct sock *sk)
 	return min(ret, 0);
 }
 
-int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr)
+/* A number of UDP's that the program itself has, as name servers do. */
+static bool has_udp(u16 port)
 {
-	int ret = sys_bind(udp_fd, a, len);
+	for (int fd = 0; fd < OWN_FDS; fd++) {
+		union sock_addr a = { .sa = { 0 } };
+		socklen_t len = sizeof(a);
+		int type = 0;
 
-	if (ret != -EADDRINUSE || !reuseaddr)
+		if (rt_fd_protected(fd) || sys_getsockname(fd, &a, &len) < 0)
+			continue;
+		if (a.sa.sa_family != AF_INET && a.sa.sa_family != AF_INET6)
+			continue;
+		len = sizeof(type);
+		if ((a.sa.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port) == port &&
+		    !sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_DGRAM)
+			return true;
+	}
+	return false;
+}
+
+/* Alone at first, whatever it would share the number with. The program's own
+ * UDP socket must not: each would get what is for the other. */
+int port_bind(const struct sock *sk, const union sock_addr *a)
+{
+	int udp_fd = sock_udp_fd(sk), ret;
+	u16 port = sk->family == AF_INET ? a->in.sin_port : a->in6.sin6_port;
+
+	if (sk->reuseport)
+		share(udp_fd, 0);
+	ret = sys_bind(udp_fd, a, sk->addr_len);
+	if (sk->reuseport)
+		share(udp_fd, 1);
+	if (ret != -EADDRINUSE)
+		return ret;
+	if (rt_env()->both && has_udp(port))
+		return SOCK_PLAIN;
+	if (sk->reuseport)
+		ret = sys_bind(udp_fd, a, sk->addr_len);
+	if (ret != -EADDRINUSE || !sk->reuseaddr)
 		return ret;
 	reuse(udp_fd, 1);
-	ret = sys_bind(udp_fd, a, len);
+	ret = sys_bind(udp_fd, a, sk->addr_len);
 	reuse(udp_fd, 0);
 	return ret;
 }

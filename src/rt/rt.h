@@ -191,7 +191,7 @@ static inline bool port_is_same(const struct sock *a, const struct sock *b)
 /* ---- port.c ------------------------------------------------------------------------ */
 
 void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
-int port_bind(int udp_fd, const union sock_addr *a, socklen_t len, bool reuseaddr);
+int port_bind(const struct sock *sk, const union sock_addr *a);	/* or SOCK_PLAIN */
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
 void port_empty(struct sock *sk);	/* driver: a listener's, before it is closed */
 void port_drain(struct sock *port_sk);	/* driver: all that has come is run, or refused */
@@ -283,7 +283,7 @@ void mirror_fill_hole(struct sock *sk, int fd);	/* any holder: all tokens go, to
 void sock_init(struct sock *sk, u32 index, u32 gen);	/* a slot just got */
 void listen_inherit(const struct sock *lsk, struct sock *sk);
 int sock_udp_fd(const struct sock *sk);	/* of its port, in this process; -1 */
-int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len);
+int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len); /* likewise */
 /* Lock held: sleeps without it. 0: held again, look again; else unlocked. */
 int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until);
 

@@ -156,12 +156,12 @@ int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
 		return -EINVAL;
 	ret = open_port(sk);
 	if (!ret)
-		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
+		ret = port_bind(sk, &a);
 	if (ret == -EADDRINUSE) {
 		leftover_wait();
-		ret = port_bind(sock_udp_fd(sk), &a, sk->addr_len, sk->reuseaddr);
+		ret = port_bind(sk, &a);
 	}
-	if (ret < 0)
+	if (ret)
 		return ret;
 	sk->named = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;

@@ -23,7 +23,8 @@ quick="perl openssl node_tls node_http2"
 all=
 declare -A needs bytes took verdict
 
-# program NAME BYTES NEEDED...: the function program_NAME follows.
+# program NAME BYTES NEEDED...: the function program_NAME follows. BYTES is - for
+# one that has UDP on the same number, and so the kernel's TCP.
 program()
 {
 	all="$all $1"
@@ -58,7 +59,7 @@ one()
 	start=$(now_ms)
 	wire_mark
 	"program_$1"
-	wire_check "${bytes[$1]}"
+	[ "${bytes[$1]}" = - ] || wire_check "${bytes[$1]}"
 	stop_all
 	cd "$tmp" || exit 99
 	took[$1.$mode]=$(($(now_ms) - start))

@@ -56,9 +56,11 @@ program_beanstalkd()
 	check "beanstalkd: jobs" run "$python" "$world/jobs.py" "$port"
 }
 
-program dnsmasq 20000 dnsmasq dig
+program dnsmasq - dnsmasq dig
 program_dnsmasq()
 {
+	local -x RUDP_FALLBACK=tcp
+
 	new_port
 	seq -f 'host-record=h%g.test,10.0.0.1' 1 50 >conf
 	echo "txt-record=big.test,$(head -c 200 /dev/zero | tr '\0' x)" >>conf
@@ -66,6 +68,8 @@ program_dnsmasq()
 		--listen-address=127.0.0.1 -u "$(id -un)" -x pid
 	ready || return
 	check "dnsmasq: dig +tcp, fifty names" digged
+	check "dnsmasq: by UDP" equal \
+		"$(run dig +short +tries=1 -p "$port" @127.0.0.1 h7.test)" 10.0.0.1
 }
 
 digged()
@@ -76,9 +80,11 @@ digged()
 	equal "$(run dig +tcp +short -p "$port" @127.0.0.1 big.test TXT | tr -d '"\n' | wc -c)" 200
 }
 
-program named 10000 named dig
+program named - named dig
 program_named()
 {
+	local -x RUDP_FALLBACK=tcp
+
 	new_port
 	cat >conf <<-END
 	options {
@@ -102,6 +108,7 @@ program_named()
 	ready_log 'running$' && ready || return
 	run dig +tcp -p "$port" @127.0.0.1 test AXFR >got
 	check "named: a zone of 3000 names is transferred" equal "$(grep -c '^h.*10.0.0.1$' got)" 3000
+	check "named: by UDP" equal "$(run dig +short +tries=1 -p "$port" @127.0.0.1 h8.test)" 10.0.0.1
 	check "named: one name" equal "$(run dig +tcp +short -p "$port" @127.0.0.1 h7.test)" 10.0.0.1
 }
 
