@@ -78,6 +78,24 @@ START_TEST(more_than_a_segment_is_acknowledged_once_a_batch)
 }
 END_TEST
 
+/* R4.17: with data unread, only if the window would not be less. */
+START_TEST(more_than_a_segment_waits_for_the_window)
+{
+	u64 seq = settle();
+
+	feed(&b, seq, MSS);
+	feed(&b, seq + MSS, MSS);
+	b.c.rcv_wnd = flow_raw_window(&b.c) + 1;
+	b.c.ack_now = false;
+	conn_input_end(&b.c, b.now);
+	ck_assert(!b.c.ack_now);
+	b.c.rcv_wnd--;
+	conn_input_end(&b.c, b.now);
+	ck_assert(b.c.ack_now);
+	drink(&b, 2 * MSS);
+}
+END_TEST
+
 START_TEST(reading_sends_what_was_held_back)
 {
 	u64 seq = settle();
@@ -245,6 +263,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, one_small_segment_waits);
 	tcase_add_test(t, more_than_a_segment_is_acknowledged_once_a_batch);
 	tcase_add_test(t, reading_sends_what_was_held_back);
+	tcase_add_test(t, more_than_a_segment_waits_for_the_window);
 	tcase_add_test(t, who_answers_needs_no_quick_ack);
 	tcase_add_test(t, out_of_order_is_answered_at_once);
 	tcase_add_test(t, probes_and_openings_are_answered);

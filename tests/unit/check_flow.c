@@ -160,6 +160,45 @@ START_TEST(t61_drs)
 }
 END_TEST
 
+/* A full segment that echoes what was sent so long ago. */
+static void echoed(u32 us_ago)
+{
+	struct rx_pkt p = { .len = 65535, .h.ts_ecr = snd_ts(&b.c, b.now) - us_ago };
+
+	flow_rtt_measure(&b.c, &p, b.now++);
+}
+
+/* A window that was offered so long ago is full with this segment. */
+static void window_full(u64 seq, u32 us_ago)
+{
+	b.c.rcv_rtt_est.seq = b.c.rcv_nxt;
+	b.c.rcv_rtt_est.time = b.now - us_ago;
+	feed(&b, seq, 100);
+}
+
+/* R4.19: the first sample and each smaller one; of larger ones only echoes, by
+ * an eighth, and none while the program lags. */
+START_TEST(t61_round_trip_of_the_receiver)
+{
+	echoed(20000);
+	ck_assert_uint_eq(b.c.rcv_rtt_us, 20000 << 3);
+	echoed(60000);
+	ck_assert_uint_eq(b.c.rcv_rtt_us, (20000 << 3) - 20000 + 60000);
+	echoed(10000);
+	ck_assert_uint_eq(b.c.rcv_rtt_us, 10000 << 3);
+	window_full(1, 40000);
+	ck_assert_uint_eq(b.c.rcv_rtt_us, 10000 << 3);
+	drink(&b, 100);
+	window_full(101, 40000);
+	ck_assert_uint_eq(b.c.rcv_rtt_us, 10000 << 3);
+	echoed(60000);				/* 100 bytes are unread */
+	ck_assert_uint_eq(b.c.rcv_rtt_us, 10000 << 3);
+	window_full(201, 5000);
+	ck_assert_uint_eq(b.c.rcv_rtt_us, 5000 << 3);
+	rcv_purge(&b.c);
+}
+END_TEST
+
 START_TEST(t62_drs_counts_what_was_consumed)
 {
 	u32 before = b.c.mem.rcvbuf;
@@ -265,6 +304,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, t49_ssthresh_growth);
 	tcase_add_test(t, t50_ratio);
 	tcase_add_test(t, t61_drs);
+	tcase_add_test(t, t61_round_trip_of_the_receiver);
 	tcase_add_test(t, t62_drs_counts_what_was_consumed);
 	tcase_add_test(t, t67_no_silly_window);
 	tcase_add_test(t, t3_rcvbuf_option);

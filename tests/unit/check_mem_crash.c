@@ -347,6 +347,36 @@ START_TEST(family_outlives_its_first_process)
 }
 END_TEST
 
+/* Whoever's tick comes first looks for dead families, twice a second. */
+START_TEST(t89_ticks_find_the_dead)
+{
+	usec_t now = 10 * USEC_PER_SEC;
+	struct arena *own, *other;
+	int up[2], status;
+	char c = 0;
+	pid_t pid;
+
+	ck_assert_int_eq(arena_create(&own, d), 0);
+	arena_tick(own, now);			/* looks at everything */
+	arena_tick(own, now + 1);		/* and for the dead from now on */
+	ck_assert_int_eq(pipe(up), 0);
+	pid = fork();
+	if (!pid) {
+		if (arena_create(&other, d) || write(up[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	ck_assert_int_eq(read(up[0], &c, 1), 1);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	arena_tick(own, now + 499 * USEC_PER_MSEC);
+	ck_assert_int_eq(domain_row_state(&d->arenas[1]), ROW_LIVE);
+	arena_tick(own, now + 501 * USEC_PER_MSEC);
+	ck_assert_int_eq(domain_row_state(&d->arenas[1]), ROW_FREE);
+	arena_detach(own);
+}
+END_TEST
+
 /* D8.10, T89: the hoarder's death ends the pressure it made. */
 START_TEST(t89_death_ends_pressure)
 {
@@ -389,6 +419,7 @@ int main(void)
 	tcase_set_timeout(dead, 120);
 	tcase_add_checked_fixture(dead, setup_domain, teardown);
 	tcase_add_test(dead, t89_family_killed_at_any_instruction);
+	tcase_add_test(dead, t89_ticks_find_the_dead);
 	tcase_add_test(dead, t92_reapers_and_starters);
 	tcase_add_test(dead, family_outlives_its_first_process);
 	tcase_add_test(dead, t89_death_ends_pressure);

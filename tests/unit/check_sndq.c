@@ -243,6 +243,11 @@ START_TEST(t37_expands_only_for_a_waiter)
 	B.c.nospace = true;
 	answer(.ack = 2 * MSS);
 	ck_assert_uint_eq(B.c.mem.sndbuf, 2 * B.c.cwnd * (2048 + 256));
+	B.c.reordering = B.c.cwnd + 20;			/* they may be in flight, too */
+	put(MSS);
+	B.c.nospace = true;
+	answer(.ack = 3 * MSS);
+	ck_assert_uint_eq(B.c.mem.sndbuf, 2 * (B.c.reordering + 1) * (2048 + 256));
 }
 END_TEST
 

@@ -161,6 +161,26 @@ START_TEST(too_many_orphans)
 }
 END_TEST
 
+/* R6.4: silence for long, and an ICMP error, each double the orphans. */
+START_TEST(doubtful_orphans_count_twice)
+{
+	bool silent = _i & 1, error = _i & 2;
+	struct mem_limits l = bench_limits();
+
+	put(1000);
+	conn_close(&B.c, B.now);
+	flush_out();
+	B.c.err_soft = error ? EHOSTUNREACH : 0;
+	atomic_store(&B.d->arenas[3].orphans, 3);
+	l.max_orphans = silent + error == 2 ? 11 : 5;
+	ck_assert_int_eq(domain_set_limits(B.d, &l), 0);
+	B.now += (silent ? 2 * RTO_MAX_US : RTO_MAX_US) + USEC_PER_SEC;
+	conn_timeout(&B.c, B.now);
+	ck_assert_uint_eq(counter(&B, CNT_TCPAbortOnMemory), silent || error);
+	atomic_store(&B.d->arenas[3].orphans, 0);
+}
+END_TEST
+
 /* ---- keepalive ------------------------------------------------------------------------ */
 
 static void keepalive_on(void)
@@ -233,6 +253,7 @@ static void add(TCase *t)
 	tcase_add_test(t, t79_orphans_are_given_up_sooner);
 	tcase_add_test(t, t80_orphan_in_zero_window_above_high);
 	tcase_add_test(t, too_many_orphans);
+	tcase_add_loop_test(t, doubtful_orphans_count_twice, 0, 4);
 	tcase_add_test(t, keepalive_probes_then_gives_up);
 	tcase_add_test(t, keepalive_answered);
 	tcase_add_test(t, keepalive_rests_while_data_is_out);
