@@ -90,7 +90,15 @@ int epoll_pwait(int epfd, struct epoll_event *ev, int max, int timeout, const si
 int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
-	if (needs_us(epfd))
-		watch_nested(epfd);	/* finer than what we wait for: the kernel alone */
+	static const struct timespec token = { 0, WATCH_TOKEN_MS * 1000000L };
+
+	if (needs_us(epfd)) {	/* finer than what we wait for: the kernel alone */
+		bool now = timeout && !bad_pointer(timeout) && !timeout->tv_sec &&
+			   !timeout->tv_nsec;
+
+		if (now && watch_reports(epfd))
+			timeout = &token;
+		watch_nested(epfd);
+	}
 	return ready_epoll_amend(epfd, ev, LIBC(epoll_pwait2)(epfd, ev, max, timeout, mask));
 }

@@ -100,6 +100,22 @@ static int check_control(const struct msghdr *msg)
 	return 0;
 }
 
+/* Connects to the address that MSG_FASTOPEN names. 1: what is to be sent is the
+ * kernel's business from now on, with *flags, and u is of no use. */
+static int fast_open(struct fd_use *u, const struct msghdr *msg, int *flags)
+{
+	const struct sockaddr *sa = msg->msg_name;
+	int ret;
+
+	if (sa && msg->msg_namelen >= sizeof(sa->sa_family) && !bad_pointer(sa) &&
+	    sa->sa_family == AF_UNSPEC)
+		return -EOPNOTSUPP;
+	ret = socket_connect(u, sa, sa ? msg->msg_namelen : 0, *flags & MSG_DONTWAIT);
+	if (ret != SOCK_PLAIN)		/* else it opens, too */
+		*flags &= ~MSG_FASTOPEN;
+	return min(ret, 1);
+}
+
 /* TCP ignores the address of a send, but for MSG_FASTOPEN's, which opens. */
 static ssize_t send_msghdr(struct fd_use *u, const struct msghdr *msg, int flags)
 {
@@ -112,11 +128,13 @@ static ssize_t send_msghdr(struct fd_use *u, const struct msghdr *msg, int flags
 		return err ? err : n;
 	good.msg_iovlen = (size_t)n;
 	if (flags & MSG_FASTOPEN) {
-		err = sock_connect(&u->ref, u->fd, msg->msg_name,
-				   msg->msg_name ? msg->msg_namelen : 0);
+		err = fast_open(u, msg, &flags);
+		if (err > 0) {
+			n = LIBC(sendmsg)(u->fd, msg, flags | MSG_NOSIGNAL);
+			return n < 0 ? -errno : n;
+		}
 		if (err < 0)
 			return err;
-		flags &= ~MSG_FASTOPEN;
 	}
 	return sock_sendmsg(&u->ref, u->fd, &good, flags);
 }

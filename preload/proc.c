@@ -338,6 +338,45 @@ static bool socket_call(long nr, const long *a, long *ret)
 	return true;
 }
 
+struct kernel_mask {		/* pselect6(2)'s last argument */
+	const sigset_t *set;
+	size_t len;
+};
+
+/* The calls that wait. Of a mask the kernel looks at as many signals as it has. */
+static bool wait_call(long nr, const long *a, long *ret)
+{
+	const struct kernel_mask *m;
+
+	switch (nr) {
+#ifdef SYS_poll
+	case SYS_poll: *ret = poll(PTR(a[0]), (nfds_t)a[1], FD(a[2])); break;
+	case SYS_select:
+		*ret = select(FD(a[0]), PTR(a[1]), PTR(a[2]), PTR(a[3]), PTR(a[4]));
+		break;
+	case SYS_epoll_wait: *ret = epoll_wait(FD(a[0]), PTR(a[1]), FD(a[2]), FD(a[3])); break;
+	case SYS_epoll_create: *ret = epoll_create(FD(a[0])); break;
+#endif
+	case SYS_ppoll: *ret = ppoll(PTR(a[0]), (nfds_t)a[1], PTR(a[2]), PTR(a[3])); break;
+	case SYS_pselect6:
+		m = PTR(a[5]);
+		*ret = pselect(FD(a[0]), PTR(a[1]), PTR(a[2]), PTR(a[3]), PTR(a[4]),
+			       m ? m->set : NULL);
+		break;
+	case SYS_epoll_pwait:
+		*ret = epoll_pwait(FD(a[0]), PTR(a[1]), FD(a[2]), FD(a[3]), PTR(a[4]));
+		break;
+#ifdef SYS_epoll_pwait2
+	case SYS_epoll_pwait2:
+		*ret = epoll_pwait2(FD(a[0]), PTR(a[1]), FD(a[2]), PTR(a[3]), PTR(a[4]));
+		break;
+#endif
+	case SYS_epoll_create1: *ret = epoll_create1(FD(a[0])); break;
+	default: return false;
+	}
+	return true;
+}
+
 /* The calls on any descriptor. */
 static bool fd_call(long nr, const long *a, long *ret)
 {
@@ -346,6 +385,12 @@ static bool fd_call(long nr, const long *a, long *ret)
 	case SYS_write: *ret = write(FD(a[0]), PTR(a[1]), (size_t)a[2]); break;
 	case SYS_readv: *ret = readv(FD(a[0]), PTR(a[1]), FD(a[2])); break;
 	case SYS_writev: *ret = writev(FD(a[0]), PTR(a[1]), FD(a[2])); break;
+	case SYS_preadv2:	/* a[4]: the offset's upper half, where a long is one */
+		*ret = preadv64v2(FD(a[0]), PTR(a[1]), FD(a[2]), a[3], FD(a[5]));
+		break;
+	case SYS_pwritev2:
+		*ret = pwritev64v2(FD(a[0]), PTR(a[1]), FD(a[2]), a[3], FD(a[5]));
+		break;
 	case SYS_close: *ret = close(FD(a[0])); break;
 #ifdef SYS_close_range
 	case SYS_close_range:
@@ -383,7 +428,8 @@ long syscall(long nr, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
-	if (!rt_bypass && (socket_call(nr, a, &ret) || fd_call(nr, a, &ret)))
+	if (!rt_bypass && (socket_call(nr, a, &ret) || fd_call(nr, a, &ret) ||
+			   wait_call(nr, a, &ret)))
 		return ret;
 	return LIBC(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

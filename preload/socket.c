@@ -142,6 +142,26 @@ static void renew(struct fd_use *u)
 		LIBC(shutdown)(u->fd, SHUT_RDWR);
 }
 
+int socket_connect(struct fd_use *u, const struct sockaddr *sa, socklen_t len, int flags)
+{
+	int ret, kernels;
+
+	if (bad_length(len) || (len && bad_pointer(sa)))
+		return bad_length(len) ? -EINVAL : -EFAULT;
+	pthread_testcancel();
+	ret = sock_connect(&u->ref, u->fd, sa, len, flags);
+	if (ret == SOCK_TAKE || ret == SOCK_PLAIN) {
+		kernels = ret == SOCK_TAKE ? sock_take(&u->ref, u->fd) : sock_plain(&u->ref);
+		kernels = replace(u, kernels);
+		fd_put(u);
+		return kernels < 0 ? kernels : ret;
+	}
+	if (ret > 0 || (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
+			sock_renewable(&u->ref)))
+		renew(u);
+	return min(ret, 0);
+}
+
 int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 {
 	int ret;
@@ -149,21 +169,10 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(connect)(fd, sa, len);
-	if (bad_length(len) || (len && bad_pointer(sa.__sockaddr__)))
-		return (int)result(bad_length(len) ? -EINVAL : -EFAULT);
-	pthread_testcancel();
-	ret = sock_connect(&u.ref, fd, sa.__sockaddr__, len);
-	if (ret == SOCK_TAKE)
-		return (int)result(replace(&u, sock_take(&u.ref, fd)));
-	if (ret == SOCK_PLAIN) {
-		ret = replace(&u, sock_plain(&u.ref));
-		fd_put(&u);
-		return ret < 0 ? (int)result(ret) : LIBC(connect)(fd, sa, len);
-	}
-	if (ret > 0 || (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
-			sock_renewable(&u.ref)))
-		renew(&u);
-	return ret > 0 ? 0 : (int)result(ret);
+	ret = socket_connect(&u, sa.__sockaddr__, len, 0);
+	if (ret == SOCK_PLAIN)
+		return LIBC(connect)(fd, sa, len);
+	return (int)result(min(ret, 0));
 }
 
 int __connect(int, __CONST_SOCKADDR_ARG, socklen_t) ALIAS(connect);

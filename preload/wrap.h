@@ -26,6 +26,9 @@ static inline bool bad_pointer(const void *p)
 }
 
 /* msg.c */
+/* connect(2), MSG_DONTWAIT: without waiting. 0 or -errno; SOCK_PLAIN: the socket is
+ * the kernel's now, to be connected by it; SOCK_TAKE: is, and connected. */
+int socket_connect(struct fd_use *u, const struct sockaddr *sa, socklen_t len, int flags);
 ssize_t msg_send(struct fd_use *u, const struct iovec *iov, int n, int flags);
 ssize_t msg_recv(struct fd_use *u, const struct iovec *iov, int n, int flags);
 /* A sending call's result: SIGPIPE where it is due, then errno. */

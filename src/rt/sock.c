@@ -459,11 +459,11 @@ static bool plain_peer(const struct sock *sk, const struct sockaddr *sa, socklen
 	       (rt_env()->fallback && plain_known(sk, sa, rt_now()));
 }
 
-int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len)
+int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len, int flags)
 {
 	struct sock *sk = r->sk;
+	bool wait = !(flags & MSG_DONTWAIT) && !atomic_load(&sk->nonblock), plugged;
 	int ret = sock_lock(r);
-	bool plugged;
 
 	if (ret < 0)
 		return ret;
@@ -481,7 +481,7 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 			return ret;
 		}
 		sk->connect_started = true;
-		if (atomic_load(&sk->nonblock)) {
+		if (!wait) {
 			sock_unlock(sk, fd);
 			return -EINPROGRESS;
 		}
@@ -489,8 +489,7 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 	}
 	if (len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
 		return disconnect(sk, fd);
-	if (atomic_load(&sk->kind) != SK_LISTENER && sk->conn.state == CONN_SYN_SENT &&
-	    !atomic_load(&sk->nonblock))
+	if (atomic_load(&sk->kind) != SK_LISTENER && sk->conn.state == CONN_SYN_SENT && wait)
 		return connect_result(r, fd);
 	ret = connect_again(sk);
 	plugged = sk->m.plugged;

@@ -240,8 +240,8 @@ int sock_listen(struct sock_ref *r, int fd, int backlog);
 /* Returns the new descriptor. sa may be NULL. flags of accept4. */
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,
 		struct sock_ref *ret);
-/* SOCK_RENEW: it was one to AF_UNSPEC. */
-int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
+/* SOCK_RENEW: it was one to AF_UNSPEC. flags: MSG_DONTWAIT or 0. */
+int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len, int flags);
 /* MSG_NOSIGNAL absent and -EPIPE: the caller raises SIGPIPE. */
 ssize_t sock_sendmsg(struct sock_ref *r, int fd, const struct msghdr *msg, int flags);
 /* Fills msg_namelen (0), msg_controllen (0), msg_flags. */

@@ -340,7 +340,7 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 	return n;
 }
 
-static bool reportable(int epfd)
+bool watch_reports(int epfd)
 {
 	bool found = false;
 	const struct set *s;
@@ -468,7 +468,7 @@ void watch_poll_packets(void)
 static int look(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask,
 		watch_kernel_wait wait, bool *again)
 {
-	bool packets = false, some = reportable(epfd);
+	bool packets = false, some = watch_reports(epfd);
 	int n = wait(epfd, ev, some && max > 1 ? max / 2 : max, some ? 0 : timeout, mask);
 
 	if (n < 0)
@@ -494,10 +494,13 @@ int watch_interrupted(void)
 static int plain_wait(int epfd, struct epoll_event *ev, int max, int timeout,
 		      const sigset_t *mask, watch_kernel_wait wait, bool *again)
 {
+	bool some = !timeout && watch_reports(epfd);
 	int n;
 
 	nest(epfd, false);
 	watch_flush();
+	if (some)
+		timeout = WATCH_TOKEN_MS;	/* it is on its way */
 	n = wait(epfd, ev, max, timeout, mask);
 	return n > 0 ? take_mark_out(ev, n, again) : n;
 }

@@ -54,6 +54,11 @@ bool watch_any(void);
 /* Any thread: everything listed gets its token. */
 void watch_flush(void);
 
+/* Something in this set is listed: who lets the kernel report it and would not
+ * wait allows the token that much. */
+enum { WATCH_TOKEN_MS = 100 };
+bool watch_reports(int epfd);
+
 /* Is this a set whose wait needs watch_wait()? */
 bool watch_knows(int epfd);
 
