@@ -4,9 +4,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "rudpstat/filter.h"
+
+#define STATE_WORDS	"established, syn-sent, fin-wait-1, fin-wait-2, time-wait, closed, " \
+			"close-wait, last-ack, listening, closing, all, connected or synchronized"
+#define ADDRESS_WORDS	"ADDRESS[/BITS][:PORT], an IPv6 address with a port in brackets, or :PORT"
+#define PORT_WORDS	"a number from 1 to 65535 or the name of a service"
 
 /* ---- words ------------------------------------------------------------------- */
 
@@ -145,27 +151,46 @@ static bool one_of(const char *word, const char *const *list)
 	return false;
 }
 
-int filter_parse(struct filter *f, int argc, char **argv, const char **wrong)
+/* What may stand behind a key, and all keys. */
+static const struct {
+	const char *key, *accepted;
+} keys[] = {
+	{ "state", STATE_WORDS }, { "exclude", STATE_WORDS },
+	{ "src", ADDRESS_WORDS }, { "dst", ADDRESS_WORDS }, { "sport", PORT_WORDS },
+	{ "dport", PORT_WORDS }, { "port", PORT_WORDS },
+	{ "pid", "the number of a process" }, { "comm", "the name of a program" },
+	{ "id", "16 hexadecimal digits, as rudpstat -i shows them" },
+};
+
+static const char *accepted_by(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].key, key))
+			return keys[i].accepted;
+	return NULL;
+}
+
+int filter_parse(struct filter *f, int argc, char **argv, char why[static FILTER_WHY])
 {
 	static const char *const between[] = { "(", ")", "and", "&&", NULL };
 	static const char *const equals[] = { "=", "==", "eq", NULL };
-	static const char *const keys[] = { "state", "exclude", "src", "dst", "sport", "dport",
-					    "port", "pid", "comm", "id", NULL };
 
 	for (int i = 0; i < argc; i++) {
-		const char *key = argv[i];
+		const char *key = argv[i], *accepted = accepted_by(key);
 
-		*wrong = key;
 		if (one_of(key, between))
 			continue;
+		if (!accepted) {
+			snprintf(why, FILTER_WHY, "filter '%s': accepted are state, exclude, src, "
+				 "dst, sport, dport, port, pid, comm and id", key);
+			return -EINVAL;
+		}
 		i += i + 1 < argc && one_of(argv[i + 1], equals);
-		if (++i >= argc)
-			return -EINVAL;
-		if (!one_of(key, keys))
-			return -EINVAL;
-		*wrong = argv[i];
-		if (!parse_one(f, key, argv[i]))
-			return -EINVAL;
+		if (++i < argc && parse_one(f, key, argv[i]))
+			continue;
+		snprintf(why, FILTER_WHY, "filter '%s%s%s': accepted is %s", key,
+			 i < argc ? " " : "", i < argc ? argv[i] : "", accepted);
+		return -EINVAL;
 	}
 	return 0;
 }

@@ -21,6 +21,8 @@ struct addr_match {
 	int port;		/* 0: any */
 };
 
+enum { FILTER_WHY = 400 };
+
 struct filter {
 	u32 states;		/* 1 << enum conn_state; 0: any */
 	struct addr_match src, dst;
@@ -30,9 +32,9 @@ struct filter {
 	u64 id;			/* of the connection; 0: any */
 };
 
-/* 0, or -EINVAL; then *wrong is the word that was not understood. The filter
- * keeps pointers into argv. */
-int filter_parse(struct filter *f, int argc, char **argv, const char **wrong);
+/* 0, or -EINVAL; then `why` names the word that was not understood, and what
+ * is accepted in its place. The filter keeps pointers into argv. */
+int filter_parse(struct filter *f, int argc, char **argv, char why[static FILTER_WHY]);
 bool filter_match(const struct filter *f, const struct stat_conn *c);
 /* Takes away what does not match. */
 void filter_apply(const struct filter *f, struct stat_domain *s);

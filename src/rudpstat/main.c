@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static const char usage_text[] =
 "  -K, --kill         reset the sockets that the filter names\n"
 "      --set KEY=VAL  change a limit of domain NAME: mem=\"LOW PRESSURE HIGH\", rmem= or\n"
 "                     wmem=\"MIN DEFAULT MAX\", rmem_max=, wmem_max=,\n"
-"                     max_orphans=, notsent_lowat=, reserve=\n"
+"                     max_orphans=, notsent_lowat=, reserve=,\n"
+"                     ssthresh_metrics=\n"
 "      --reap         give back what dead processes held\n"
 "  -h, --help         this text\n"
 "  -V, --version      the version\n"
@@ -88,9 +90,15 @@ struct args {
 	unsigned nsets;
 };
 
-static void usage(void)
+static _Noreturn void RUDP_PRINTF(1, 2) usage_error(const char *fmt, ...)
 {
-	fputs(usage_text, stderr);
+	va_list ap;
+
+	fputs("rudpstat: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("\nTry 'rudpstat --help'.\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -108,9 +116,13 @@ static void parse_watch(struct args *a, char **argv)
 	a->interval = 1;
 	if (optarg) {
 		if (!is_interval(optarg, &a->interval))
-			usage();
+			usage_error("--watch %s: accepted is a number of seconds from 0.1 to 3600",
+				    optarg);
 	} else if (argv[optind] && is_interval(argv[optind], &a->interval)) {
 		optind++;
+	} else if (argv[optind] && strspn(argv[optind], "0123456789.")) {
+		usage_error("--watch %s: accepted is a number of seconds from 0.1 to 3600",
+			    argv[optind]);
 	} else {
 		a->interval = 1;
 	}
@@ -122,7 +134,8 @@ static void parse_trace(struct args *a)
 
 	a->trace = strtoull(optarg, &end, 16);
 	if (end == optarg || *end || !a->trace)
-		usage();
+		usage_error("--trace %s: accepted is an id of 16 hexadecimal digits, as rudpstat "
+			    "-i shows it", optarg);
 }
 
 static void parse_option(struct args *a, int c, char **argv)
@@ -147,12 +160,14 @@ static void parse_option(struct args *a, int c, char **argv)
 	case OPT_REAP: a->reap = true; break;
 	case OPT_SET:
 		if (a->nsets == SETS_MAX)
-			usage();
+			usage_error("--set %s: at most %d in one call", optarg, SETS_MAX);
 		a->sets[a->nsets++] = optarg;
 		break;
 	case 'h': fputs(usage_text, stdout); exit(0);
 	case 'V': puts("rudpstat (librudp) " RUDP_VERSION); exit(0);
-	default: usage();
+	default:
+		fputs("Try 'rudpstat --help'.\n", stderr);
+		exit(EXIT_USAGE);
 	}
 }
 
@@ -170,28 +185,27 @@ static void default_states(struct args *a)
 
 static void parse_args(struct args *a, int argc, char **argv)
 {
-	const char *wrong;
+	char why[FILTER_WHY];
 	int c;
 
 	while ((c = getopt_long(argc, argv, "tlamisznw::jd:HKhV", options, NULL)) != -1)
 		parse_option(a, c, argv);
 	if (a->nsets && !a->domain)
-		usage();
-	if (filter_parse(&a->filter, argc - optind, argv + optind, &wrong) < 0) {
-		fprintf(stderr, "rudpstat: '%s' is not a filter's word or value\n", wrong);
-		usage();
-	}
+		usage_error("--set %s: which domain? --domain NAME is needed", a->sets[0]);
+	if (filter_parse(&a->filter, argc - optind, argv + optind, why) < 0)
+		usage_error("%s", why);
+	if (a->interval && a->format != FORMAT_TEXT)
+		usage_error("--watch draws in a terminal: it has no --%s", a->format == FORMAT_JSON ?
+			    "json" : "prometheus");
 	a->filtered = optind < argc;
 	if (a->filtered && !(a->show & SHOW_VIEWS) && !a->interval)
 		a->show |= SHOW_SOCKETS;
-	if (a->kill && !a->filtered) {
-		fputs("rudpstat: --kill needs a filter\n", stderr);
-		usage();
-	}
+	if (a->kill && !a->filtered)
+		usage_error("--kill needs a filter that says which sockets");
 	default_states(a);
 	if (a->color && strcmp(a->color, "auto") && strcmp(a->color, "always") &&
 	    strcmp(a->color, "never"))
-		usage();
+		usage_error("--color %s: accepted are auto, always and never", a->color);
 }
 
 /* A terminal has colours, unless it or the user says otherwise. */
@@ -208,6 +222,15 @@ static void choose_colours(const struct args *a)
 
 /* ---- changing ----------------------------------------------------------------- */
 
+static int no_domain(const char *name, int err)
+{
+	fprintf(stderr, "rudpstat: domain %s: %s\n", name, err == -ENOENT ?
+		"there is none by this name" : err == -EINVAL ?
+		"accepted are 1 to 47 letters, digits, '-', '_' and '.'" : err == -EPROTO ?
+		"of another version of librudp" : strerror(-err));
+	return EXIT_FAIL;
+}
+
 /* Changes one domain. It must be there already: attaching would make it. */
 static int change(const char *name, const struct args *a)
 {
@@ -218,10 +241,8 @@ static int change(const char *name, const struct args *a)
 		domain_detach(d);
 		ret = domain_attach(&d, name, NULL, false);
 	}
-	if (ret < 0) {
-		fprintf(stderr, "rudpstat: domain %s: %s\n", name, strerror(-ret));
-		return EXIT_FAIL;
-	}
+	if (ret < 0)
+		return no_domain(name, ret);
 	ret = set_limits(d, a->sets, a->nsets);
 	if (!ret && a->reap) {
 		long pages = domain_reap(d);
@@ -291,8 +312,8 @@ static int show(struct args *a)
 	int err = snapshot_all(&s, &n, a->domain, failed), ret = 0;
 
 	if (err < 0) {
-		fprintf(stderr, "rudpstat: domain %s: %s\n", failed, strerror(-err));
-		ret = EXIT_FAIL;
+		ret = no_domain(failed, err);
+		a->show |= SHOW_NO_HEADER;	/* it has been said */
 	}
 	for (size_t i = 0; i < n; i++)
 		filter_apply(&a->filter, &s[i]);

@@ -61,9 +61,9 @@ struct args {
 	bool check;
 };
 
-static void usage(void)
+static _Noreturn void usage(void)
 {
-	fputs(usage_text, stderr);
+	fputs("Try 'rudp-run --help'.\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -194,8 +194,10 @@ static void parse_args(struct args *a, int argc, char **argv)
 		default: usage();
 		}
 	}
-	if (optind == argc && !a->check)
+	if (optind == argc && !a->check) {
+		fputs("rudp-run: which program is to be run?\n", stderr);
 		usage();
+	}
 }
 
 static void check_rules(const struct args *a)
@@ -218,7 +220,7 @@ static void set_environment(const struct args *a)
 	if (a->domain)
 		check_domain(a->domain);
 	if (a->cc && cc_find(a->cc) < 0)
-		bad_value("RUDP_CONGESTION", a->cc, "no such congestion control");
+		bad_value("RUDP_CONGESTION", a->cc, "accepted are cubic, reno and bbr");
 	if (a->domain)
 		setenv("RUDP_DOMAIN", a->domain, 1);
 	if (a->mem)
