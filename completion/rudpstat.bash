@@ -13,8 +13,8 @@ _rudpstat()
 		return ;;
 	--set)
 		COMPREPLY=($(compgen -W "mem= rmem= wmem= rmem_max= wmem_max= max_orphans=
-			notsent_lowat= reserve=" -- "$cur"))
-		compopt -o nospace
+			notsent_lowat= reserve= ssthresh_metrics=" -- "$cur"))
+		compopt -o nospace 2>/dev/null
 		return ;;
 	--color)
 		COMPREPLY=($(compgen -W "auto always never" -- "$cur"))

@@ -2,7 +2,7 @@
 
 dist_noinst_SCRIPTS += %reldir%/man %reldir%/env_documented %reldir%/surface_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
 core_tests += %reldir%/man %reldir%/env_documented %reldir%/surface_documented %reldir%/completion %reldir%/statements %reldir%/counters_tested
-EXTRA_DIST += %reldir%/statements.open
+EXTRA_DIST += %reldir%/statements.open %reldir%/completing.py
 
 # These need the built libraries.
 dist_noinst_SCRIPTS += %reldir%/static_mem %reldir%/symbols
