@@ -29,7 +29,8 @@ bin_PROGRAMS += %reldir%/rudpstat %reldir%/rudp-run
 	%reldir%/trace.c \
 	%reldir%/trace.h \
 	%reldir%/watch.c \
-	%reldir%/watch.h
+	%reldir%/watch.h \
+	%reldir%/watch_term.c
 %canon_reldir%_rudpstat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(NCURSES_CFLAGS)
 %canon_reldir%_rudpstat_LDADD = src/core/libcore.la src/mem/libmem.la $(JANSSON_LIBS) $(NCURSES_LIBS) $(PTHREAD_LIBS)
 

@@ -34,7 +34,7 @@ struct view {
 	const struct filter *filter;
 	double interval;
 	int sort;
-	bool reverse, paused, processes, help, utf8;
+	bool reverse, paused, processes, help, utf8, hidden[COLS_N];
 	int top;		/* first row that is shown */
 	struct stat_domain *s;
 	size_t n;
@@ -165,26 +165,54 @@ static int compare_rows(const void *pa, const void *pb)
 	return sorting->reverse ? -ret : ret;
 }
 
-static void cell(const char *text, int width)
+/* Which columns there is room for; that by which is sorted is one of them. */
+static void choose_columns(struct view *v)
 {
-	printw("%*.*s ", width, abs(width), text);
+	static const u8 leave[] = { COL_RTT, COL_RETRANS, COL_WMEM, COL_RMEM, COL_SENDQ, COL_RECVQ,
+				    COL_PROC, COL_PEER, COL_STATE, COL_RX, COL_TX };
+	int width = 0;
+
+	for (int i = 0; i < COLS_N; i++) {
+		v->hidden[i] = false;
+		width += abs(columns[i].width) + 1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(leave) && width > COLS; i++) {
+		if (leave[i] == v->sort)
+			continue;
+		v->hidden[leave[i]] = true;
+		width -= abs(columns[leave[i]].width) + 1;
+	}
 }
 
-static void number(double v, int width)
+/* The next of a line, which is cut off at the edge of the screen. */
+static void cell(const struct view *v, int column, const char *text)
+{
+	int width = columns[column].width, left = COLS - getcurx(stdscr), y = getcury(stdscr);
+	char buf[64];
+
+	if (v->hidden[column] || left <= 0)
+		return;
+	snprintf(buf, sizeof(buf), "%*.*s ", width, abs(width), text);
+	addnstr(buf, left);
+	if (abs(width) + 1 >= left)	/* not on into the next line */
+		move(y, COLS - 1);
+}
+
+static void number(const struct view *v, int column, double n)
 {
 	static const char unit[] = " KMGTP";
 	char buf[32];
 	unsigned u = 0;
 
-	while (v >= 10000 && u + 2 < sizeof(unit)) {
-		v /= 1024;
+	while (n >= 10000 && u + 2 < sizeof(unit)) {
+		n /= 1024;
 		u++;
 	}
-	snprintf(buf, sizeof(buf), u ? "%.0f%c" : "%.0f", v, unit[u]);
-	cell(buf, width);
+	snprintf(buf, sizeof(buf), u ? "%.0f%c" : "%.0f", n, unit[u]);
+	cell(v, column, buf);
 }
 
-static void draw_sock(const struct row *r, int y)
+static void draw_sock(const struct view *v, const struct row *r, int y)
 {
 	const struct stat_conn *c = r->c;
 	char proc[48], rtt[32], rate[32];
@@ -192,18 +220,18 @@ static void draw_sock(const struct row *r, int y)
 	snprintf(proc, sizeof(proc), "%s/%d", c->orphan ? "orphan" : c->comm, c->pid);
 	snprintf(rtt, sizeof(rtt), "%.3f", c->conn.rtt.srtt_us / 1e3);
 	move(y, 0);
-	cell(c->state, columns[COL_STATE].width);
-	cell(c->local, columns[COL_LOCAL].width);
-	cell(c->peer, columns[COL_PEER].width);
-	cell(proc, columns[COL_PROC].width);
-	number((double)c->recv_q, columns[COL_RECVQ].width);
-	number((double)c->send_q, columns[COL_SENDQ].width);
-	number((double)c->skmem.rmem_alloc, columns[COL_RMEM].width);
-	number((double)c->skmem.wmem_queued, columns[COL_WMEM].width);
-	cell(c->listener ? "" : rtt, columns[COL_RTT].width);
-	number((double)c->conn.retrans_total, columns[COL_RETRANS].width);
-	cell(human_rate(r->rx * 8, rate), columns[COL_RX].width);
-	cell(human_rate(r->tx * 8, rate), columns[COL_TX].width);
+	cell(v, COL_STATE, c->state);
+	cell(v, COL_LOCAL, c->local);
+	cell(v, COL_PEER, c->peer);
+	cell(v, COL_PROC, proc);
+	number(v, COL_RECVQ, (double)c->recv_q);
+	number(v, COL_SENDQ, (double)c->send_q);
+	number(v, COL_RMEM, (double)c->skmem.rmem_alloc);
+	number(v, COL_WMEM, (double)c->skmem.wmem_queued);
+	cell(v, COL_RTT, c->listener ? "" : rtt);
+	number(v, COL_RETRANS, (double)c->conn.retrans_total);
+	cell(v, COL_RX, human_rate(r->rx * 8, rate));
+	cell(v, COL_TX, human_rate(r->tx * 8, rate));
 }
 
 static struct row *collect(const struct view *v, size_t *n)
@@ -233,15 +261,16 @@ static void draw_socks(struct view *v, int y)
 	size_t n;
 	struct row *rows = collect(v, &n);
 
+	choose_columns(v);
 	v->top = clamp(v->top, 0, max((int)n - (LINES - y - 2), 0));
 	move(y, 0);
 	for (int i = 0; i < COLS_N; i++) {
 		attron(i == v->sort ? A_REVERSE : A_BOLD);
-		cell(columns[i].title, columns[i].width);
+		cell(v, i, columns[i].title);
 		attrset(A_NORMAL);
 	}
 	for (int i = v->top; rows && i < (int)n && y + 1 < LINES - 1; i++)
-		draw_sock(&rows[i], ++y);
+		draw_sock(v, &rows[i], ++y);
 	free(rows);
 }
 
@@ -351,15 +380,10 @@ static bool handle_key(struct view *v, int key)
 
 static int open_screen(struct view *v)
 {
-	SCREEN *screen;
-
 	setlocale(LC_CTYPE, "");
 	v->utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
-	screen = newterm(NULL, stdout, stdin);
-	if (!screen) {
-		fputs("rudpstat: --watch: the terminal is unknown, see $TERM\n", stderr);
+	if (!watch_can_draw(getenv("TERM")) || !newterm(NULL, stdout, stdin))
 		return -ENOTTY;
-	}
 	cbreak();
 	noecho();
 	curs_set(0);

@@ -8,5 +8,8 @@
 
 /* Until the user ends it. -ENOTTY: no terminal (it has been said). */
 int watch(const char *domain, const struct filter *f, double interval);
+/* Is it a terminal that is known and can move its cursor, which "dumb" cannot?
+ * If not, it has been said. */
+bool watch_can_draw(const char *term);
 
 #endif

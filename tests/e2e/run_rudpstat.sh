@@ -35,6 +35,18 @@ stopped()
 	return $rc
 }
 
+# One that is watched, and dies of it.
+watched()
+{
+	server talker "$python" "$e2e_src/talker.py"
+	ready_log talks || return
+	"$python" "$e2e_src/watch.py" "$rudpstat" "$RUDP_DOMAIN" "$pid"
+	local rc=$?
+	wait "$pid" 2>/dev/null
+	pids=${pids/ $pid/}
+	return $rc
+}
+
 rudp_run=$top_builddir/src/rudpstat/rudp-run
 
 ends_with()
@@ -67,9 +79,10 @@ tests()
 	self || return
 	check "both ends are seen, also when filtered" count_is 2 port "$port"
 	check "a stopped program is seen" stopped
-	check "the live view obeys its keys" "$python" "$e2e_src/watch.py" "$rudpstat" "$RUDP_DOMAIN"
 	check "a connection is reset, both ends are told" killed
 	pids=${pids/ $self/}
+	new_domain
+	check "the live view: graphs, keys, sizes, a death, other terminals" watched
 }
 
 in_modes tests
