@@ -119,7 +119,7 @@ static void make_way(int fd, int to)
 	if (u.ref.sk->kind == SK_FRESH && LIBC(fcntl)(fd, F_GETFD) >= 0)
 		fd_close(&u);
 	else
-		fd_forget(to);
+		fd_lost(to);
 }
 
 int dup3(int fd, int to, int flags)

@@ -87,6 +87,21 @@ void fd_join_sock(int fd, const struct sock_ref *r)
 	atomic_store(&e->sk, r->sk);
 }
 
+void fd_lost(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+	struct sock *sk = e ? atomic_load(&e->sk) : NULL;
+
+	if (!sk)
+		return;
+	critical_enter();
+	if (atomic_load(&sk->kind) == SK_FRESH)
+		fd_forget(fd);
+	else
+		fd_leave_sock(fd);
+	critical_leave();
+}
+
 void fd_forget(int fd)
 {
 	struct fd_entry *e = fd_entry(fd);

@@ -87,6 +87,9 @@ void fd_leave_sock(int fd);
 void fd_join_sock(int fd, const struct sock_ref *r);
 /* fd is not ours any more; nothing is closed. */
 void fd_forget(int fd);
+/* The same where libc is about to close it by itself: one descriptor less of its
+ * sock in this process. */
+void fd_lost(int fd);
 /* close() of a descriptor of ours. 0 or -errno. Drops the pin. */
 int fd_close(struct fd_use *u);
 /* The thread leaves all its calls without returning from them. */

@@ -19,7 +19,7 @@ static void forget_stream(FILE *fp)
 	int fd = fp && fd_active() && !rt_bypass ? fileno(fp) : -1;
 
 	if (fd >= 0 && !proc_is_vfork_child())
-		fd_forget(fd);
+		fd_lost(fd);
 }
 
 int fclose(FILE *fp)

@@ -1,5 +1,6 @@
 /* dups.c - one socket under several numbers, in one process or two. */
 #include "conform.h"
+#include <dirent.h>
 #include <sys/syscall.h>
 
 static char buf[64];
@@ -175,6 +176,75 @@ static void child_accepts(void)
 	close(c);
 }
 
+static int open_now(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void by_close(int fd)
+{
+	close(fd);
+}
+
+static void by_fclose(int fd)
+{
+	fclose(fdopen(fd, "w"));
+}
+
+static void by_fclose_of_one(int fd)
+{
+	int other = dup(fd);
+
+	close(fd);
+	fclose(fdopen(other, "r+"));
+}
+
+static void by_dup2(int fd)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	dup2(null, fd);
+	close(null);
+	close(fd);
+}
+
+static void by_range(int fd)
+{
+	close_range((unsigned)fd, (unsigned)fd, 0);
+}
+
+/* However a socket is closed, nothing of it stays. */
+static void nothing_stays(void)
+{
+	static const struct { const char *name; void (*end)(int fd); } ways[] = {
+		{ "close", by_close }, { "fclose", by_fclose },
+		{ "fclose of one", by_fclose_of_one }, { "dup2", by_dup2 },
+		{ "close_range", by_range },
+	};
+	enum { ROUNDS = 40 };
+
+	for (size_t i = 0; i < NELEM(ways); i++) {
+		int before = 0, c, s;
+
+		for (int round = 0; round <= ROUNDS; round++) {
+			pair(&c, &s);
+			ways[i].end(c);
+			await(s, POLLRDHUP);
+			ways[i].end(s);
+			if (!round)
+				before = open_now();
+		}
+		printf("%s: %s\n", ways[i].name,
+		       open_now() - before < ROUNDS / 2 ? "nothing stays" : "some stay open");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
@@ -185,5 +255,6 @@ int main(int argc, char **argv)
 	fresh_ones();
 	children();
 	child_accepts();
+	nothing_stays();
 	return 0;
 }
