@@ -45,7 +45,8 @@ int both_make(struct sock *sk)
 	if (!ret)
 		return fd;
 	sys_close(fd);
-	return ret;
+	/* two may bind a number before one of them listens */
+	return ret == -EADDRINUSE && !sk->port_given ? -ENOENT : ret;
 }
 
 void both_pass(struct sock *sk, int fd)
