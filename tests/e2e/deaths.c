@@ -12,7 +12,6 @@
  * All end when standard input does. FILE holds struct report. A caller that
  * waits too long, or hears what it did not say, reports it and ends.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +28,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "helpers.h"
 
 enum { CONNS = 16, MOST = 30000, PATIENCE_S = 25, OLD_MS = 500 };
 
@@ -38,20 +38,6 @@ struct report {			/* little-endian words; deaths.py reads them */
 
 static struct report *report;
 static char buf[65536];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static struct sockaddr_in address(const char *port)
-{
-	return (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-}
 
 static long now_ms(void)
 {

@@ -17,7 +17,6 @@
  *	ends wait PORT		as say; fails if wait() tells of a process that it
  *				did not make
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,22 +28,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "helpers.h"
 
 static char chunk[65536];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static struct sockaddr_in address(const char *port)
-{
-	return (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-}
 
 static void hear_one(int fd)
 {

@@ -35,9 +35,9 @@ check_PROGRAMS += %D%/deny %D%/many %D%/probe %D%/relay
 # objects of its own: the simulator's are made by libtool
 %C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
 check_PROGRAMS += %D%/deaths %D%/ends %D%/restarts
-%C%_deaths_SOURCES = %D%/deaths.c
-%C%_ends_SOURCES = %D%/ends.c
-%C%_restarts_SOURCES = %D%/restarts.c
+%C%_deaths_SOURCES = %D%/deaths.c %D%/helpers.h
+%C%_ends_SOURCES = %D%/ends.c %D%/helpers.h
+%C%_restarts_SOURCES = %D%/restarts.c %D%/helpers.h
 
 EXTRA_DIST += %D%/cluster.js %D%/forking.py %D%/owners.py
 

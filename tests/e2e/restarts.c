@@ -11,7 +11,6 @@
  *				waits for a line, binds and listens, says what came
  *				of it, accepts, waits for another line, ends
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "helpers.h"
 
 struct server {
 	pid_t pid;
@@ -28,20 +28,6 @@ struct server {
 };
 
 static char *self;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static struct sockaddr_in address(const char *port)
-{
-	return (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-}
 
 static bool has(char **words, const char *word)
 {
