@@ -128,6 +128,8 @@ int port_bind(const struct sock *sk, const union sock_addr *a)
 	int udp_fd = sock_udp_fd(sk), ret;
 	u16 port = sk->family == AF_INET ? a->in.sin_port : a->in6.sin6_port;
 
+	if (sk->family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr))
+		return -EINVAL;
 	if (sk->reuseport)
 		share(udp_fd, 0);
 	ret = sys_bind(udp_fd, a, sk->addr_len);
@@ -145,6 +147,35 @@ int port_bind(const struct sock *sk, const union sock_addr *a)
 	ret = sys_bind(udp_fd, a, sk->addr_len);
 	reuse(udp_fd, 0);
 	return ret;
+}
+
+static bool is_group(const union sock_addr *a)
+{
+	if (a->sa.sa_family == AF_INET)
+		return IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
+	if (IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+		return IN_MULTICAST(ntohl(a->in6.sin6_addr.s6_addr32[3]));
+	return IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
+}
+
+/* UDP reaches groups, and a broadcast with leave (EACCES); TCP neither. */
+int port_connect(const struct sock *sk)
+{
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	int udp_fd = sock_udp_fd(sk), ret, on = 1, off = 0;
+
+	if (is_group(&sk->peer))
+		return -ENETUNREACH;
+	ret = sys_connect(udp_fd, &sk->peer, sk->addr_len);
+	if (ret == -EACCES) {
+		sys_setsockopt(udp_fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+		if (!sys_connect(udp_fd, &sk->peer, sk->addr_len)) {
+			sys_connect(udp_fd, &nobody, sizeof(nobody));
+			ret = -ENETUNREACH;
+		}
+		sys_setsockopt(udp_fd, SOL_SOCKET, SO_BROADCAST, &off, sizeof(off));
+	}
+	return ret == -EAGAIN ? -EADDRNOTAVAIL : ret;
 }
 
 static bool split_one(struct sock *sk, struct sock *owner)

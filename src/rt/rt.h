@@ -192,6 +192,7 @@ static inline bool port_is_same(const struct sock *a, const struct sock *b)
 
 void port_release(int udp_fd);		/* its listener is gone: others may bind the number */
 int port_bind(const struct sock *sk, const union sock_addr *a);	/* or SOCK_PLAIN */
+int port_connect(const struct sock *sk);	/* to sk->peer; -ENETUNREACH: to no one host */
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
 void port_empty(struct sock *sk);	/* driver: a listener's, before it is closed */
 void port_drain(struct sock *port_sk);	/* driver: all that has come is run, or refused */

@@ -353,9 +353,9 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	if (ret < 0)
 		return ret;
 	memcpy(&sk->peer, sa, min(len, sk->addr_len));
-	ret = sys_connect(sock_udp_fd(sk), &sk->peer, sk->addr_len);
+	ret = port_connect(sk);
 	if (ret < 0)
-		return ret == -EAGAIN ? -EADDRNOTAVAIL : ret;
+		return ret;
 	/* The kernel has chosen our name, and for 0.0.0.0 the peer's. */
 	read_local_name(sk);
 	sys_call6(SYS_getpeername, sock_udp_fd(sk), (long)&sk->peer,

@@ -169,6 +169,38 @@ static void rebinding(void)
 	close(l2);
 }
 
+/* Many hosts at once: UDP could. */
+static void to_many(void)
+{
+	static const char *const v4[] = { "239.10.20.30", "224.0.0.1", "127.255.255.255" };
+	static const char *const v6[] = { "ff0e::1", "::ffff:239.10.20.30",
+					  "::ffff:127.255.255.255" };
+
+	for (unsigned i = 0; i < NELEM(v4); i++) {
+		const char *name = family == AF_INET ? v4[i] : v6[i];
+		union addr a, l;
+		socklen_t len = loopback(&a), llen;
+		int fd = fresh(), s;
+
+		inet_pton(family, name, family == AF_INET ? (void *)&a.in.sin_addr :
+							    (void *)&a.in6.sin6_addr);
+		a.in.sin_port = 0;
+		if (family == AF_INET6)
+			say("bind to it", bind(fd, &a.sa, len));
+		close(fd);
+		fd = fresh();
+		a.in.sin_port = htons(9);
+		say(name, connect(fd, &a.sa, len));
+		close(fd);
+		fd = fresh();
+		say("again", connect(fd, &a.sa, len));
+		s = listener(1, &l, &llen);
+		say("and to one host", connect(fd, &l.sa, llen));
+		close(fd);
+		close(s);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
@@ -184,5 +216,6 @@ int main(int argc, char **argv)
 	accepting();
 	autobind();
 	rebinding();
+	to_many();
 	return 0;
 }
