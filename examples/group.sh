@@ -16,27 +16,28 @@ dir=$(mktemp -d)
 trap 'kill $server 2>/dev/null; wait; rm -rf "$dir" "/dev/shm/rudp.$UID.$RUDP_DOMAIN"' EXIT
 head -c 4M /dev/zero >"$dir/file"
 
-rudp-run "$python" -u -m http.server 0 --bind 127.0.0.1 --directory "$dir" >"$dir/log" 2>&1 &
+mkfifo "$dir/log"
+rudp-run "$python" -u -m http.server 0 --bind 127.0.0.1 --directory "$dir" \
+	>"$dir/log" 2>/dev/null &
 server=$!
-until port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$dir/log") && [ -n "$port" ]; do
-	kill -0 $server
-	sleep 0.1
-done
+exec 5<"$dir/log"
+read -r line <&5			# it says where it listens
+port=$(expr "$line" : '.* port \([0-9]*\) ')
 
 for i in $(seq 12); do
 	rudp-run curl -sS --limit-rate 3M -o "$dir/got$i" "http://127.0.0.1:$port/file" &
 	clients="${clients-} $!"
 done
 
-# While they run: the summary, and the most that was ever charged.
+# While they run: the summary each time that one of them is done, and the most
+# that was charged when somebody looked.
 most=0
-while kill -0 $clients 2>/dev/null; do
-	rudpstat -d "$RUDP_DOMAIN" || true
+for client in $clients; do
+	rudpstat -d "$RUDP_DOMAIN"
 	pages=$(rudpstat -j -d "$RUDP_DOMAIN" | sed -n 's/.*"allocated": \([0-9]*\).*/\1/p')
 	[ "${pages:-0}" -le $most ] || most=$pages
-	sleep 0.3
+	wait $client
 done
-wait $clients
 
 for i in $(seq 12); do
 	cmp "$dir/file" "$dir/got$i"

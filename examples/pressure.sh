@@ -15,14 +15,14 @@ python=${PYTHON:-python3}
 dir=$(mktemp -d)
 trap 'kill $server 2>/dev/null; wait; rm -rf "$dir" "/dev/shm/rudp.$UID.$RUDP_DOMAIN"' EXIT
 head -c 4M /dev/zero >"$dir/file"
-mkfifo "$dir/go"
-
-rudp-run "$python" -u -m http.server 0 --bind 127.0.0.1 --directory "$dir" >"$dir/log" 2>&1 &
+mkfifo "$dir/go" "$dir/log" "$dir/events"
+exec 6<>"$dir/events"
+RUDP_LOG=info:$dir/events rudp-run "$python" -u -m http.server 0 --bind 127.0.0.1 \
+	--directory "$dir" >"$dir/log" 2>/dev/null &
 server=$!
-until port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$dir/log") && [ -n "$port" ]; do
-	kill -0 $server
-	sleep 0.1
-done
+exec 5<"$dir/log"
+read -r line <&5			# it says where it listens
+port=$(expr "$line" : '.* port \([0-9]*\) ')
 
 # Each client's output is a pipe that nobody reads before the word is given.
 for i in $(seq 8); do
@@ -31,25 +31,24 @@ for i in $(seq 8); do
 	clients="${clients-} $!"
 done
 
-# until_pressure true|false
+# until_pressure on|off: the log says when it changes
 until_pressure()
 {
-	for i in $(seq 100); do
-		rudpstat -j -d "$RUDP_DOMAIN" 2>/dev/null | grep -q "\"under_pressure\": $1" && return
-		sleep 0.1
+	while read -t 30 -r event <&6; do
+		case $event in *" pressure domain=$RUDP_DOMAIN is=$1 "*) return ;; esac
 	done
-	echo "pressure did not become $1" >&2
+	echo "pressure did not go $1" >&2
 	exit 1
 }
 
-until_pressure true
+until_pressure on
 rudpstat -d "$RUDP_DOMAIN"
 echo
 rudpstat -tm -d "$RUDP_DOMAIN"		# who holds it: the queues of each socket
 
 exec 4>"$dir/go"			# the word: everybody reads
 wait $clients
-until_pressure false
+until_pressure off
 echo
 rudpstat -d "$RUDP_DOMAIN"
 echo
