@@ -425,6 +425,14 @@ u32 domain_arenas(const struct domain *d)
 	return max(n, 1u);
 }
 
+bool domain_is_tight(const struct domain *d)
+{
+	struct mem_limits l;
+
+	domain_limits(d, &l);
+	return l.mem[2] < 3ull * POOL_PAGES_MIN * domain_arenas(d);
+}
+
 static void row_clear(struct domain_arena *row)
 {
 	atomic_store(&row->ctl_fd, -1);

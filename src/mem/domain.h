@@ -152,6 +152,9 @@ void domain_limits(const struct domain *d, struct mem_limits *out);
 /* -EINVAL: mem_limits_check() says why. Looks at pressure (D8.10). */
 int domain_set_limits(struct domain *d, const struct mem_limits *l);
 
+/* Would the families' receive buffers alone fill a third of high (D8.14)? */
+bool domain_is_tight(const struct domain *d);
+
 /* The account. All atomic, any thread. */
 s64 domain_allocated(const struct domain *d);		/* never below 0 */
 void domain_enter_pressure(struct domain *d);		/* R2.9 */

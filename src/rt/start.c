@@ -260,6 +260,8 @@ static int attach(void)
 	ret = arena_create(&drv.ar, drv.dom);
 	if (ret < 0)
 		return ret;
+	if (domain_is_tight(drv.dom))
+		rt_log(RUDP_LOG_WARN, "domain-tight", "domain=%s", e->domain);
 	shm = arena_slot_get(drv.ar, &index, &gen);	/* the driver's: never given back */
 	if (!shm)
 		return -ENFILE;

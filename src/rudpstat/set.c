@@ -82,5 +82,8 @@ int set_limits(struct domain *d, const char *const *sets, unsigned n)
 		fprintf(stderr, "rudpstat: limits unchanged: the domain refused them\n");
 		return EXIT_FAIL;
 	}
+	if (domain_is_tight(d))
+		fprintf(stderr, "rudpstat: warning: high is less than 48 pages for each family of "
+			"processes: receive buffers alone may fill a third of it\n");
 	return 0;
 }

@@ -1,5 +1,5 @@
-"""What moves the counters that belong to the runtime (T85); each is one line of
-run_counters.sh.
+"""What moves the counters that belong to the runtime, for run_counters.sh (T85),
+and what shows that limits are in force, for run_set.sh.
 
 Over librudp:
   counted.py pairs N       opens and closes N connections, the accepted end first
@@ -8,6 +8,9 @@ Over librudp:
   counted.py echo          listens, echoes; prints its port
   counted.py crowd PORT N  begins N connections, says so, waits for its input's end
   counted.py talk PORT     has each line of its input echoed
+  counted.py sizes         for each line of its input, the sizes of a new socket
+  counted.py orphan        at the first line of its input, closes a connection
+                           whose queue nobody reads
 Beside it:
   counted.py garbage PORT N BYTES   sends N datagrams that are no packets
   counted.py middle PORT   forwards the datagrams of clients to that port;
@@ -85,6 +88,30 @@ def talk(port):
                 got += sock.recv(1 << 16)
             assert got == line.encode(), got
             print("echoed", flush=True)
+
+
+def sizes():
+    for _ in sys.stdin:
+        with socket.socket() as sock:
+            print(*(sock.getsockopt(socket.SOL_SOCKET, option)
+                    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF)), flush=True)
+
+
+def orphan():
+    with socket.create_server((HERE, 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        client.setblocking(False)
+        try:
+            while True:
+                client.send(bytes(65536))
+        except BlockingIOError:
+            print("full", flush=True)
+        sys.stdin.readline()
+        client.close()
+        print("closed", flush=True)
+        sys.stdin.readline()
+        server.close()
 
 
 def garbage(port, count, size):
@@ -166,5 +193,6 @@ class Middle:
 
 
 ROLES = {"pairs": pairs, "resets": resets, "listen": listen, "echo": echo, "crowd": crowd,
-         "talk": talk, "garbage": garbage, "middle": lambda port: Middle(port).run()}
+         "talk": talk, "sizes": sizes, "orphan": orphan, "garbage": garbage,
+         "middle": lambda port: Middle(port).run()}
 ROLES[sys.argv[1]](*map(int, sys.argv[2:]))

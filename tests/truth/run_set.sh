@@ -9,6 +9,7 @@ swarm=$top_builddir/tests/truth/swarm
 truth=$top_builddir/tests/truth/truth
 need_python
 need_helper many
+here=$(cd "$(dirname "$0")" && pwd)
 enter "$@"
 
 set_limits() { "$rudpstat" -d "$RUDP_DOMAIN" --set "$@"; }
@@ -175,6 +176,56 @@ live_limits()
 	check "T73: and nothing is lost" end_well
 }
 
+# tells NAME FD ROLE: one of counted.py, that is told by lines to FD.
+tells()
+{
+	mkfifo "$1.in"
+	set_in_mode
+	server_log=$tmp/$1.log
+	"${in_mode[@]}" "$python" "$here/counted.py" "$3" >"$1.log" 2>&1 <"$1.in" &
+	pid=$!
+	pids="$pids $pid"
+	eval "exec $2>$1.in"
+}
+
+# has LOG LINE: as its last one, in time.
+has()
+{
+	local i
+
+	for ((i = 0; i < 500; i++)); do
+		[ "$(tail -1 "$1.log")" = "$2" ] && return
+		sleep 0.02
+	done
+	cat "$1.log"
+	false
+}
+
+d8_14_sizes()
+{
+	echo >&6 && echo >&7 && has one "16384 131072" && has two "16384 131072" || return
+	set_limits wmem="4096 50000 4M" --set rmem="4096 300000 8M" || return
+	echo >&6 && echo >&7 && has one "50000 300000" && has two "50000 300000"
+}
+
+# One orphan is too many from this moment on.
+t77_live()
+{
+	has orphan full && set_limits max_orphans=0 && echo >&8 && has orphan closed &&
+		equal "$(counted TCPAbortOnMemory)" 1
+}
+
+live_sizes()
+{
+	unset RUDP_MEM
+	tells one 6 sizes
+	tells two 7 sizes
+	check "wmem and rmem are changed for processes that run" d8_14_sizes
+	tells orphan 8 orphan
+	check "T77: max_orphans is changed for a process that runs" t77_live
+	exec 6>&- 7>&- 8>&-
+}
+
 # A non-blocking writer whose peer does not read, in a domain held above high.
 t36_no_spin()
 {
@@ -329,5 +380,5 @@ t107_same()
 same() { check "T107: limits of 1 GiB and of 512 KiB: the same bytes" t107_same; }
 
 [ "$private" = no ] || ip link set lo mtu 1500
-in_modes live_limits no_spin hoarder episode comfort available same
+in_modes live_limits live_sizes no_spin hoarder episode comfort available same
 finish

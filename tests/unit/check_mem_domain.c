@@ -217,6 +217,13 @@ START_TEST(t7_limits_are_checked)
 	domain_limits(d, &seen);
 	ck_assert_uint_eq(seen.mem[2], 9000);
 	domain_detach(other);
+	ck_assert(!domain_is_tight(d));
+	l.mem[0] = l.mem[1] = l.mem[2] = 48;		/* D8.14: nobody's arena is one */
+	ck_assert_int_eq(domain_set_limits(d, &l), 0);
+	ck_assert(!domain_is_tight(d));
+	l.mem[0] = l.mem[1] = l.mem[2] = 47;
+	ck_assert_int_eq(domain_set_limits(d, &l), 0);
+	ck_assert(domain_is_tight(d));
 	domain_detach(d);
 }
 END_TEST

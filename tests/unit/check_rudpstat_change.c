@@ -18,6 +18,8 @@ START_TEST(limits_are_set_as_one_or_not_at_all)
 
 	ck_assert_int_eq(run_here("--set max_orphans=6 --set mem='300 200 100'"), 1);
 	ck_assert_int_eq(run_here("--set max_orphans=6 --set mem=many"), 2);
+	ck_assert_int_eq(run_here("--set max_orphans=1K"), 2);
+	ck_assert_int_eq(run_here("--set notsent_lowat=0"), 1);
 	ck_assert_int_eq(run_here("--set colour=6"), 2);
 	ck_assert_int_eq(run("--set max_orphans=6"), 2);
 	domain_limits(dom, &l);
