@@ -370,8 +370,8 @@ void arena_publish(struct arena *ar, pid_t pid, pid_t tid, int ctl_fd, int buf_f
 	struct domain_arena *r = arena_local(ar)->row;
 
 	atomic_store(&r->ctl_fd, -1);
+	atomic_store(&r->tid, tid);	/* first: see domain_row_deserted() */
 	atomic_store(&r->pid, pid);
-	atomic_store(&r->tid, tid);
 	atomic_store(&r->start_time, proc_start_time(pid));
 	atomic_store(&r->buf_fd, buf_fd);
 	atomic_store(&r->ctl_fd, ctl_fd);

@@ -29,16 +29,20 @@ static u32 nhalves;
 
 /* ---- the program's side ---------------------------------------------------------- */
 
+static int listener_again(const struct sock *sk, const union sock_addr *a)
+{
+	(void)a;
+	return plain_listener(sk);
+}
+
 /* The number was found by UDP: a connection of TCP's may have it. Then there is
  * no other half. */
 int both_make(struct sock *sk)
 {
 	int fd = plain_listener(sk), ret;
 
-	if (fd == -EADDRINUSE) {
-		leftover_wait();
-		fd = plain_listener(sk);
-	}
+	if (fd == -EADDRINUSE)
+		fd = leftover_retry(listener_again, sk, NULL);
 	if (fd < 0)
 		return sk->port_given ? fd : -ENOENT;
 	ret = sys_listen(fd, (int)atomic_load(&sk->backlog_max));

@@ -9,21 +9,27 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
-static void round_of(u64 id)
+enum { ROUNDS = 4 };
+
+/* False: nobody is there. */
+static bool round_of(u64 id)
 {
 	struct hello h = { .again = HELLO_ROUND };
 	int fd = join_call(id);
 	char c;
 
 	if (fd < 0)
-		return;		/* nobody followed: nothing is left */
+		return false;
 	if (sys_send(fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h))
 		sys_recv(fd, &c, 1, 0);
 	sys_close(fd);
+	return true;
 }
 
-void leftover_wait(void)
+static bool round_of_all(void)
 {
+	bool any = false;
+
 	mirror_driver_round(USEC_NEVER);	/* of a listener that was closed just now? */
 	for (u32 i = 0; i < DOMAIN_ARENAS; i++) {
 		const struct domain_arena *row = &drv.dom->arenas[i];
@@ -31,6 +37,22 @@ void leftover_wait(void)
 
 		if (domain_row_state(row) == ROW_LIVE && hello && i != arena_row(drv.ar) &&
 		    domain_row_deserted(row))
-			round_of(hello);
+			any |= round_of(hello);
 	}
+	return any;
+}
+
+/* One that was about to begin when its driver was killed hangs up as it goes,
+ * maybe before it has let go of the number: asked again, it is not there. */
+int leftover_retry(int (*again)(const struct sock *sk, const union sock_addr *a),
+		   const struct sock *sk, const union sock_addr *a)
+{
+	int ret = -EADDRINUSE;
+	bool any = true;
+
+	for (int i = 0; i < ROUNDS && any && ret == -EADDRINUSE; i++) {
+		any = round_of_all();
+		ret = again(sk, a);
+	}
+	return ret;
 }

@@ -212,7 +212,9 @@ static inline void pool_lock(void)
 
 /* ---- leftover.c -------------------------------------------------------------------- */
 
-void leftover_wait(void);	/* app side: until the dead have let go of their numbers */
+/* App side: when the dead have let go of their numbers. */
+int leftover_retry(int (*again)(const struct sock *sk, const union sock_addr *a),
+		   const struct sock *sk, const union sock_addr *a);
 
 /* ---- packets to socks (rx.c, listen.c) -------------------------------------- */
 

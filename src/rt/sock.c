@@ -157,10 +157,8 @@ int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
 	ret = open_port(sk);
 	if (!ret)
 		ret = port_bind(sk, &a);
-	if (ret == -EADDRINUSE) {
-		leftover_wait();
-		ret = port_bind(sk, &a);
-	}
+	if (ret == -EADDRINUSE)
+		ret = leftover_retry(port_bind, sk, &a);
 	if (ret)
 		return ret;
 	sk->named = true;
