@@ -133,10 +133,12 @@ static const json_t *conn_of(const struct from *f, size_t dom, size_t i)
 static void print_number(const struct from *f, const char *part, const char *key)
 {
 	char name[96], help[160];
+	size_t len = strlen(key);
+	bool total = len > 6 && !strcmp(key + len - 6, "_total");
 
 	snprintf(name, sizeof(name), "socket_%s", key);
 	snprintf(help, sizeof(help), "%s of a socket, see rudpstat(1).", key);
-	metric(name, "gauge", help);
+	metric(name, total ? "counter" : "gauge", help);
 	for (size_t d = 0; d < f->n; d++)
 		for (size_t i = 0; i < f->s[d].nconns; i++) {
 			const struct stat_conn *c = &f->s[d].conns[i];

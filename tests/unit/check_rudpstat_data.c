@@ -22,6 +22,9 @@ START_TEST(prometheus_reads_every_view)
 			if (!strncmp(line, "# HELP ", 7))
 				continue;
 			if (sscanf(line, "# TYPE %90s", type) == 1) {
+				/* who ends in _total counts, and nobody else */
+				ck_assert_msg(!strstr(line, "_total ") == !strstr(line, " counter"),
+					      "%s", line);
 				strcat(type, "\n");
 				ck_assert_msg(!strstr(seen, type), "%s twice", type);
 				strcat(seen, type);
