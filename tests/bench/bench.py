@@ -477,7 +477,11 @@ def measure(case, results):
     name, where, function, arguments, sides = case
     sides = sides_of(sides)
     rounds = rounds_of(name)
-    stage = STAGES[where]()
+    try:
+        stage = STAGES[where]()
+    except (Failed, OSError, subprocess.SubprocessError) as e:
+        print(f"\r\033[K{name}: {e}", file=sys.stderr)
+        return
     try:
         for round_no in range(rounds):
             turn = round_no % len(sides)
