@@ -186,8 +186,11 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)w, (void)revents;
 	sleep += 2;
 	do {
+		u32 asked = pump_tokens_asked();
+
 		atomic_store(&drv.shm->sleeping, 0);
 		run_attention();
+		pump_tokens_shown(asked);
 		atomic_store(&drv.shm->next_wake,
 			     ev_is_active(&drv.tick) ? rt_now() + TICK_US : USEC_NEVER);
 		atomic_store(&drv.shm->sleeping, sleep);
@@ -292,7 +295,6 @@ int driver_loop(void)
 	drv.by_id = idmap_new();
 	drv.by_peer = idmap_new();
 	drv.tw = twtab_new(l.max_orphans);
-	drv.probe4 = drv.probe6 = -1;
 	if (drv.hup_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw ||
 	    pump_driver_init() < 0)
 		return -ENOMEM;

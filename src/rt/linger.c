@@ -17,7 +17,7 @@ usec_t linger_until(const struct sock *sk)
 }
 
 /* As long as the hang-up is on its way to the driver, nothing is known. */
-static bool unfinished(const struct sock *sk)
+bool linger_unfinished(const struct sock *sk)
 {
 	enum conn_state st = sk->conn.state;
 
@@ -31,7 +31,7 @@ void linger_wait(struct sock_ref *r, usec_t until)
 	mirror_driver_round(until);
 	if (!atomic_load(&sk->stale) || sock_lock(r) < 0)
 		return;			/* others hold it, or it is over */
-	while (unfinished(sk))
+	while (linger_unfinished(sk))
 		if (sock_wait(r, -1, false, until) < 0)
 			return;
 	sock_unlock(sk, -1);

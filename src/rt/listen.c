@@ -191,7 +191,7 @@ static struct sock *make_sock(struct sock *lsk, const struct wire_hdr *h,
 	sk->bound = true;
 	sk->port_index = lsk->index;
 	sk->listener = lsk->index + 1;
-	seed.dgram_max = udp_path_dgram(&sk->peer);
+	seed.dgram_max = udp_known_dgram(&sk->peer);
 	conn_init(&sk->conn, &seed, drv.now);
 	listen_inherit(lsk, sk);
 	sk->conn.dest = path_key(&sk->peer);
@@ -256,7 +256,7 @@ void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_m
 			domain_count(drv.dom, CNT_ListenOverflows, 1);
 			return;
 		}
-		dgram_max = udp_path_dgram(&m->from);
+		dgram_max = udp_known_dgram(&m->from);
 		n = open_syn_reply(&lsk->key, &fa, &p.h, len, dgram_max,
 				   open_first_window(lsk->conn.mem.rcvbuf,
 						     lsk->conn.opts.window_clamp, dgram_max),

@@ -15,6 +15,8 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
+#define SOON_US	(4 * USEC_PER_MSEC)
+
 /* The last holder died inside: the queues may be broken. This one connection
  * is aborted, nothing else (its pages are found by the page table). */
 static void holder_died(struct sock *sk)
@@ -189,7 +191,8 @@ static unsigned sleepers(const struct sock *sk)
 		ready = READY_IN | READY_OUT;
 	if (atomic_load(&sk->rwait) && ready & (READY_IN | READY_ERR | READY_HUP))
 		wake |= WAKE_READER;
-	if (atomic_load(&sk->wwait) && ready & (READY_OUT | READY_ERR | READY_HUP))
+	if (atomic_load(&sk->wwait) && ready & (READY_OUT | READY_ERR | READY_HUP) &&
+	    !(atomic_load(&sk->stale) && linger_unfinished(sk)))
 		wake |= WAKE_WRITER;
 	return wake;
 }
@@ -231,6 +234,16 @@ static u32 ready_now(const struct sock *sk)
 	return conn_ready(&sk->conn) | mirror_shown(sk) | errq;
 }
 
+/* What is not due at once has time until the driver's next tick: a new
+ * connection's first timer would wake it for each. */
+static bool driver_oversleeps(const struct sock *sk, usec_t now)
+{
+	usec_t deadline = atomic_load(&sk->deadline), next = atomic_load(&drv.shm->next_wake);
+
+	return atomic_load(&drv.shm->sleeping) && deadline < next &&
+	       (next == USEC_NEVER || deadline < now + SOON_US);
+}
+
 /* Sends, shows, arms. What must be done after the unlock is returned. */
 static unsigned settle(struct sock *sk, int fd, usec_t now)
 {
@@ -258,12 +271,12 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 			life_arm(sk);
 		} else {
 			driver_attention(sk);
-			if (atomic_load(&drv.shm->sleeping) &&
-			    atomic_load(&sk->deadline) < atomic_load(&drv.shm->next_wake))
+			if (driver_oversleeps(sk, now))
 				wake |= WAKE_DRIVER;
 		}
 	}
 	if (ask) {
+		pump_tokens_due();
 		driver_attention(sk);
 		if (atomic_load(&drv.shm->sleeping))
 			wake |= WAKE_DRIVER;

@@ -33,6 +33,8 @@ static struct {
 	unsigned naside;		/* rx_lock */
 	u32 nports, only;		/* rx_lock; the port, while there is one */
 	_Atomic u32 kicked;		/* `kick` has something to read */
+	_Atomic u32 due;		/* tokens are, that nobody has waited for */
+	_Atomic u32 asked, answered;	/* pump_await_tokens() */
 
 	/* the event thread's */
 	ev_io ports;
@@ -338,6 +340,40 @@ void pump_kick(void)
 
 	sys_write(rt_bypass ? drv.kick_fd : drv.kick_app, &one, sizeof(one));
 	atomic_store(&pump.kicked, 1);
+}
+
+/* ---- tokens that are due -------------------------------------------------------------------- */
+
+void pump_tokens_due(void)
+{
+	if (pump_allowed())
+		atomic_store_explicit(&pump.due, 1, memory_order_relaxed);
+}
+
+bool pump_await_tokens(void)
+{
+	struct timespec limit = { .tv_sec = 1 };
+	u32 want, seen;
+
+	if (!pump_allowed() || !atomic_load(&pump.due) || !atomic_exchange(&pump.due, 0))
+		return false;
+	want = atomic_fetch_add(&pump.asked, 1) + 1;
+	driver_wake();
+	while ((s32)(want - (seen = atomic_load(&pump.answered))) > 0)
+		if (sys_futex_wait(&pump.answered, seen, &limit) == -ETIMEDOUT)
+			break;
+	return true;
+}
+
+u32 pump_tokens_asked(void)
+{
+	return atomic_load(&pump.asked);
+}
+
+void pump_tokens_shown(u32 asked)
+{
+	if (atomic_exchange(&pump.answered, asked) != asked)
+		sys_futex_wake(&pump.answered, INT32_MAX);
 }
 
 /* ---- the event thread's duty ----------------------------------------------------------------- */

@@ -58,4 +58,12 @@ void pump_leave(void);
 bool pump_allowed(void);
 void pump_kick(void);			/* ends its wait */
 
+/* A thread that received has asked for tokens, and poll() may have said so
+ * already: who looks at a set without waiting waits for them first. True: it
+ * did. The driver says when all that was asked for before is shown. */
+void pump_tokens_due(void);
+bool pump_await_tokens(void);
+u32 pump_tokens_asked(void);
+void pump_tokens_shown(u32 asked);
+
 #endif

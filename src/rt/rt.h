@@ -87,7 +87,7 @@ struct driver {
 	ev_prepare prepare;
 	ev_check check;
 	ev_timer tick;
-	int wake_fd, hello_fd, alive_fd, hup_epfd, ports_epfd, wait_epfd, kick_fd, probe4, probe6;
+	int wake_fd, hello_fd, alive_fd, hup_epfd, ports_epfd, wait_epfd, kick_fd;
 	struct idmap *by_id, *by_peer;	/* rx_lock */
 	struct twtab *tw;
 	struct sock_timer **timers;	/* by sock index */
@@ -170,7 +170,11 @@ u32 udp_below(struct sock *sk);	/* its bytes in the kernel's queue; lock held */
 /* Sends one made-up packet (listener's answers) from the driver. */
 void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
 	       const union sock_addr *to, const union sock_addr *from);
-u16 udp_path_dgram(const union sock_addr *peer);	/* largest datagram by the route */
+/* The largest datagram by the route: now; as a socket that is connected to it
+ * has it; as it was within the last second (driver). */
+u16 udp_path_dgram(const union sock_addr *peer);
+u16 udp_fd_dgram(int fd, const union sock_addr *peer);
+u16 udp_known_dgram(const union sock_addr *peer);
 u64 path_key(const union sock_addr *peer);	/* conn.dest of its host */
 void port_watch_start(struct sock *sk);
 void port_watch_stop(struct sock *sk);
@@ -303,6 +307,7 @@ void fresh_closed(struct sock *sk);	/* lock held: the last close here; unlocks *
 /* Lock held: how long a close that is the last may take; 0: it does not wait. */
 usec_t linger_until(const struct sock *sk);
 void linger_wait(struct sock_ref *r, usec_t until);	/* the descriptor is closed */
+bool linger_unfinished(const struct sock *sk);
 
 /* ---- lock.c --------------------------------------------------------------------- */
 

@@ -361,7 +361,7 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	sk->bound = sk->port.connected = true;
 	sk->port.wildcard = false;
 	sk->conn.rcv_credit = sk->port.capacity;
-	conn_set_dgram_max(&sk->conn, udp_path_dgram(&sk->peer));
+	conn_set_dgram_max(&sk->conn, udp_fd_dgram(sock_udp_fd(sk), &sk->peer));
 	sk->conn.dest = path_key(&sk->peer);
 	ret = conn_connect(&sk->conn, now);
 	sk->try_plain = rt_env()->fallback ? TRY_MAY : TRY_NO;

@@ -88,25 +88,6 @@ int udp_open(struct port *p, int family, bool v6only, bool reuseport)
 	return rt_fd_high(fd);
 }
 
-u16 udp_path_dgram(const union sock_addr *peer)
-{
-	bool v4 = peer->sa.sa_family == AF_INET ||
-		  IN6_IS_ADDR_V4MAPPED(&peer->in6.sin6_addr);
-	int fd = sys_socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int mtu = 0;
-	socklen_t len = sizeof(mtu);
-	socklen_t alen = peer->sa.sa_family == AF_INET ? sizeof(peer->in) : sizeof(peer->in6);
-
-	if (fd < 0)
-		return WIRE_DGRAM_MIN;
-	if (!sys_connect(fd, peer, alen))
-		sys_getsockopt(fd, peer->sa.sa_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
-			       peer->sa.sa_family == AF_INET ? IP_MTU : IPV6_MTU, &mtu, &len);
-	sys_close(fd);
-	mtu -= v4 ? 28 : 48;
-	return (u16)clamp(mtu, (int)WIRE_DGRAM_MIN, (int)WIRE_DGRAM_MAX);
-}
-
 /* ---- sending ------------------------------------------------------------------ */
 
 struct tx_ctl {

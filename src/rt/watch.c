@@ -298,25 +298,35 @@ static u32 events_of(u32 ready, u32 wanted)
 		ev |= EPOLLIN | EPOLLRDNORM;
 	if (ready & READY_RDHUP)
 		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (ev & wanted && ready & READY_OUT)
+		ev |= EPOLLOUT | EPOLLWRNORM;
 	return ev & wanted;
+}
+
+/* What a listed sock has for the set. */
+static u32 bits_for(const struct set *s, u32 index)
+{
+	const struct local *l = local_get(index);
+	const struct sock *sk = rt_sock(index);
+
+	return in_set(l, s) && belongs(l, sk) ?
+	       events_of(atomic_load(&sk->ready), l->watch_events) : 0;
 }
 
 /* The kernel has reported what the mirror shows (room to write, urgent data): one
  * event each. Data that two have in common nobody can tell apart. */
-static int merge(struct epoll_event *ev, int kernels, int n, const struct local *l, u32 bits)
+static bool merge(struct epoll_event *ev, int kernels, u64 data, u32 bits)
 {
 	for (int i = 0; i < kernels; i++)
-		if (ev[i].data.u64 == l->watch_data) {
+		if (ev[i].data.u64 == data) {
 			ev[i].events |= bits;
-			return n;
+			return true;
 		}
-	ev[n].events = bits;
-	ev[n].data.u64 = l->watch_data;
-	return n + 1;
+	return false;
 }
 
-/* Appends what is listed to the n events that are there. What is still
- * readable stays listed, behind the others. */
+/* Adds what is listed to the n events that are there: to theirs, then behind
+ * them. What is still readable stays listed, and comes after the others. */
 static int report(int epfd, struct epoll_event *ev, int n, int max)
 {
 	int kernels = n;
@@ -324,17 +334,19 @@ static int report(int epfd, struct epoll_event *ev, int n, int max)
 
 	pthread_mutex_lock(&lock);
 	s = set_find(epfd);
-	for (u32 left = atomic_load(&nlisted); left && n < max; left--) {
-		u32 index = list_pop(), bits;
-		struct local *l = local_get(index);
-		struct sock *sk = rt_sock(index);
+	for (u32 i = 0; kernels == max && i < atomic_load(&nlisted); i++) {
+		u32 index = listed[(head + i) % LISTED_MAX];
 
-		if (!belongs(l, sk))
-			continue;
-		list_put(index);
-		bits = events_of(atomic_load(&sk->ready), l->watch_events);
-		if (bits && in_set(l, s))
-			n = merge(ev, kernels, n, l, bits);
+		merge(ev, kernels, local_get(index)->watch_data, bits_for(s, index));
+	}
+	for (u32 left = atomic_load(&nlisted); left && n < max; left--) {
+		u32 index = list_pop(), bits = bits_for(s, index);
+		u64 data = local_get(index)->watch_data;
+
+		if (belongs(local_get(index), rt_sock(index)))
+			list_put(index);
+		if (bits && !merge(ev, kernels, data, bits))
+			ev[n++] = (struct epoll_event){ .events = bits, .data.u64 = data };
 	}
 	pthread_mutex_unlock(&lock);
 	return n;
@@ -349,14 +361,8 @@ bool watch_reports(int epfd)
 		return false;
 	pthread_mutex_lock(&lock);
 	s = set_find(epfd);
-	for (u32 i = 0, n = atomic_load(&nlisted); i < n && !found; i++) {
-		u32 index = listed[(head + i) % LISTED_MAX];
-		struct local *l = local_get(index);
-		u32 ready = atomic_load(&rt_sock(index)->ready);
-
-		found = in_set(l, s) && !(ready & SOCK_READY_SHOWN) &&
-			events_of(ready, l->watch_events);
-	}
+	for (u32 i = 0, n = atomic_load(&nlisted); i < n && !found; i++)
+		found = bits_for(s, listed[(head + i) % LISTED_MAX]);
 	pthread_mutex_unlock(&lock);
 	return found;
 }
@@ -365,6 +371,8 @@ static int take_mark_out(struct epoll_event *ev, int n, bool *seen)
 {
 	int kept = 0;
 
+	if (!atomic_load(&marked))
+		return n;		/* 0 may be the program's own */
 	for (int i = 0; i < n; i++) {
 		if (ev[i].data.u64 == mark)
 			*seen = true;
@@ -468,9 +476,13 @@ void watch_poll_packets(void)
 static int look(int epfd, struct epoll_event *ev, int max, int timeout, const sigset_t *mask,
 		watch_kernel_wait wait, bool *again)
 {
+	static _Atomic u32 turn;
 	bool packets = false, some = watch_reports(epfd);
-	int n = wait(epfd, ev, some && max > 1 ? max / 2 : max, some ? 0 : timeout, mask);
+	int n = 0;
 
+	/* Neither takes the only place for ever. */
+	if (!some || max > 1 || atomic_fetch_xor(&turn, 1))
+		n = wait(epfd, ev, some && max > 1 ? max / 2 : max, some ? 0 : timeout, mask);
 	if (n < 0)
 		return n;
 	n = take_mark_out(ev, n, &packets);
@@ -510,6 +522,7 @@ int watch_wait(int epfd, struct epoll_event *ev, int max, int timeout, const sig
 {
 	usec_t end = timeout > 0 ? rt_now() + (usec_t)timeout * USEC_PER_MSEC : 0;
 	int left = timeout;
+	bool waited = false;
 
 	for (;;) {
 		bool again = false;
@@ -520,6 +533,10 @@ int watch_wait(int epfd, struct epoll_event *ev, int max, int timeout, const sig
 			pump_leave();
 		} else {
 			n = plain_wait(epfd, ev, max, left, mask, wait, &again);
+		}
+		if (!n && !left && !waited && pump_await_tokens()) {
+			waited = true;
+			continue;
 		}
 		if (n || !again || !left)
 			return n;
