@@ -185,6 +185,20 @@ static void bury(void)
 	failed();
 }
 
+static void note_young(const struct sock *sk)
+{
+	if (care.nyoung == care.cap) {
+		unsigned cap = max(care.cap * 2, 64u);
+		struct young *y = realloc(care.young, cap * sizeof(*y));
+
+		if (!y)
+			return;
+		care.young = y;
+		care.cap = cap;
+	}
+	care.young[care.nyoung++] = (struct young){ sk->index, atomic_load(&sk->gen) };
+}
+
 static void know_all(void)
 {
 	care.nyoung = 0;
@@ -192,7 +206,7 @@ static void know_all(void)
 		const struct sock *sk = rt_sock(i);
 
 		if (sk && sk->known)
-			care_new(sk);
+			note_young(sk);
 	}
 	care.ripe = care.nyoung;
 }
@@ -247,20 +261,11 @@ static struct passed *entry(u32 index)
 	return &p[index];
 }
 
+/* Without a standing one what is there is found when it is started (know_all). */
 void care_new(const struct sock *sk)
 {
-	if (!rt_env()->caretaker)
-		return;
-	if (care.nyoung == care.cap) {
-		unsigned cap = max(care.cap * 2, 64u);
-		struct young *y = realloc(care.young, cap * sizeof(*y));
-
-		if (!y)
-			return;
-		care.young = y;
-		care.cap = cap;
-	}
-	care.young[care.nyoung++] = (struct young){ sk->index, atomic_load(&sk->gen) };
+	if (rt_env()->caretaker || care.chan >= 0)
+		note_young(sk);
 }
 
 struct batch {

@@ -95,6 +95,10 @@ tests()
 	for how in return exit _exit quick_exit syscall exec abort TERM SEGV KILL; do
 		check "ends by $how" one $((n += 1)) say "$how"
 	done
+	for how in return _exit exec abort; do
+		RUDP_CARETAKER=off check "ends by $how, without a standing caretaker" \
+			one $((n += 1)) say "$how"
+	done
 	check "its child goes on" one $((n += 1)) fork
 	check "wait() tells of its own children alone" one $((n += 1)) wait
 	if command -v python3 >/dev/null; then
