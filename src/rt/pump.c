@@ -372,8 +372,10 @@ u32 pump_tokens_asked(void)
 
 void pump_tokens_shown(u32 asked)
 {
-	if (atomic_exchange(&pump.answered, asked) != asked)
-		sys_futex_wake(&pump.answered, INT32_MAX);
+	if (atomic_load_explicit(&pump.answered, memory_order_relaxed) == asked)
+		return;
+	atomic_store(&pump.answered, asked);
+	sys_futex_wake(&pump.answered, INT32_MAX);
 }
 
 /* ---- the event thread's duty ----------------------------------------------------------------- */

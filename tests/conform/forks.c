@@ -104,13 +104,14 @@ static void child_uses(void)
 	close(fd);
 }
 
-static void echoes(int l)
+static void echoes(int l, int told)
 {
-	char byte;
+	char byte = 0;
 	int t;
 
 	say("the child listens", listen(l, 4));
 	fflush(stdout);
+	write_all(told, &byte, 1);
 	t = accept(l, NULL, NULL);
 	while (read(t, &byte, 1) == 1)
 		write_all(t, &byte, 1);
@@ -122,19 +123,19 @@ static void child_listens(void)
 {
 	union addr a;
 	socklen_t len;
-	int l = bound(&a, &len), c, answers = 0;
+	int l = bound(&a, &len), c, answers = 0, told[2];
 	struct pollfd p = { .events = POLLIN };
 	char byte = 'x';
 
 	printf("bound, and a child listens\n");
 	fflush(stdout);
+	if (pipe(told))
+		exit(1);
 	if (!fork())
-		echoes(l);
-	for (c = fresh(); connect(c, &a.sa, len); c = fresh()) {
-		close(c);
-		usleep(10000);
-	}
-	p.fd = c;
+		echoes(l, told[1]);
+	read_all(told[0], &byte, 1);
+	p.fd = c = fresh();
+	say("connect", connect(c, &a.sa, len));
 	for (int i = 0; i < 1000; i++) {
 		write_all(c, &byte, 1);
 		answers += poll(&p, 1, 5000) == 1 && read(c, &byte, 1) == 1;
@@ -144,6 +145,8 @@ static void child_listens(void)
 	printf("%d answers\n", answers);
 	close(c);
 	close(l);
+	close(told[0]);
+	close(told[1]);
 	wait(NULL);
 }
 
