@@ -444,9 +444,11 @@ static void read_errors(struct sock *port_sk, int fd)
 	}
 }
 
-/* False: nothing more there. */
+/* False: nothing more there, or what came has ended the port's last sock, and
+ * pw with it. */
 static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 {
+	u32 index = port_sk->index;
 	struct rxbuf *rb[RX_BATCH_BUFS];
 	unsigned want = fill_buffers(rb);
 	int n;
@@ -463,13 +465,14 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 	if ((unsigned)n == rx_want && rx_want < RX_BATCH_BUFS)
 		rx_want *= 2;
 	rx_batch_begin(rt_now());
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && drv.ports[index] == pw; i++) {
 		rb[i]->len = rx_msgs[i].msg_len;
 		rb[i]->gso = read_meta(pw, port_sk, &rx_msgs[i].msg_hdr, rb[i]->len,
 				       &rx_slots[i].meta);
 		rx_buffer(pw, port_sk, rb[i], &rx_slots[i].meta);
 	}
-	return (unsigned)n == want;
+	rx_batch_end();
+	return (unsigned)n == want && drv.ports[index] == pw;
 }
 
 bool port_receive(struct port_watch *pw)
@@ -479,13 +482,9 @@ bool port_receive(struct port_watch *pw)
 
 	if (fd < 0)
 		return false;
-	for (int round = 0; round < RX_ROUNDS; round++) {
-		bool more = receive_batch(pw, port_sk, fd);
-
-		rx_batch_end();
-		if (!more)
+	for (int round = 0; round < RX_ROUNDS; round++)
+		if (!receive_batch(pw, port_sk, fd))
 			break;
-	}
 	return true;
 }
 

@@ -15,9 +15,9 @@ Beside it:
   counted.py garbage PORT N BYTES   sends N datagrams that are no packets
   counted.py middle PORT   forwards the datagrams of clients to that port;
                            prints its own. Each line of its input is a word:
-                             corrupt    the next data packet loses a bit
-                             nobody     a data packet, once more, for an id that
-                                        there is not
+                             corrupt    the next packet with data loses a bit
+                             nobody     the next that opens nothing is sent once
+                                        more, for an id that there is not
                              stale      the packet that opened it, with another id
                              again N    the server's last packet, N times
 """
@@ -135,8 +135,8 @@ class Middle:
         self.stranger = self.towards_server()
         self.backs = {}         # by client's address
         self.first = None
-        self.opener = self.data = self.answer = b""
-        self.corrupt = False
+        self.opener = self.answer = b""
+        self.corrupt = self.nobody = False
 
     def towards_server(self):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -151,11 +151,12 @@ class Middle:
         length = struct.unpack(">H", packet[2:4])[0]
         if length > HEADER and packet[HEADER] == OPEN and not packet[1] & SYN:
             self.opener = packet
-        elif len(packet) > length:
-            self.data = packet
-            if self.corrupt:
-                self.corrupt = False
-                packet = packet[:-1] + bytes([packet[-1] ^ 1])
+        elif self.nobody:
+            self.nobody = False
+            self.stranger.send(other_id(packet))
+        if self.corrupt and len(packet) > length:
+            self.corrupt = False
+            packet = packet[:-1] + bytes([packet[-1] ^ 1])
         self.backs[client].send(packet)
 
     def to_client(self, client):
@@ -168,7 +169,7 @@ class Middle:
         if words[0] == "corrupt":
             self.corrupt = True
         elif words[0] == "nobody":
-            self.stranger.send(other_id(self.data))
+            self.nobody = True
         elif words[0] == "stale":
             self.stranger.send(other_id(self.opener))
         elif words[0] == "again":
