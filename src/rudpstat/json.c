@@ -31,10 +31,11 @@ static json_t *limits(const struct stat_domain *s)
 {
 	const struct mem_limits *l = &s->limits;
 
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "rmem", triple(l->rmem),
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "rmem", triple(l->rmem),
 			 "wmem", triple(l->wmem), "max_orphans", INT(l->max_orphans),
 			 "rmem_max", INT(l->rmem_max), "wmem_max", INT(l->wmem_max),
-			 "notsent_lowat", INT(l->notsent_lowat), "reserve", INT(l->reserve));
+			 "notsent_lowat", INT(l->notsent_lowat), "reserve", INT(l->reserve),
+			 "ssthresh_metrics", INT(l->ssthresh_metrics));
 }
 
 static json_t *sockets(const struct stat_domain *s)

@@ -102,6 +102,15 @@ static _Noreturn void RUDP_PRINTF(1, 2) usage_error(const char *fmt, ...)
 	exit(EXIT_USAGE);
 }
 
+/* The exit status, once all output has left. */
+static int written(int status)
+{
+	if (fflush(stdout) != EOF && !ferror(stdout))
+		return status;
+	fprintf(stderr, "rudpstat: the output could not be written: %s\n", strerror(errno));
+	return EXIT_FAIL;
+}
+
 static bool is_interval(const char *s, double *v)
 {
 	char *end;
@@ -163,8 +172,8 @@ static void parse_option(struct args *a, int c, char **argv)
 			usage_error("--set %s: at most %d in one call", optarg, SETS_MAX);
 		a->sets[a->nsets++] = optarg;
 		break;
-	case 'h': fputs(usage_text, stdout); exit(0);
-	case 'V': puts("rudpstat (librudp) " RUDP_VERSION); exit(0);
+	case 'h': fputs(usage_text, stdout); exit(written(0));
+	case 'V': puts("rudpstat (librudp) " RUDP_VERSION); exit(written(0));
 	default:
 		fputs("Try 'rudpstat --help'.\n", stderr);
 		exit(EXIT_USAGE);
@@ -357,7 +366,5 @@ int main(int argc, char **argv)
 	else if (!ret && (!(a.nsets || a.reap) || a.show & ~(unsigned)SHOW_NO_HEADER ||
 			  a.format != FORMAT_TEXT))
 		ret = show(&a);
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return EXIT_FAIL;
-	return ret;
+	return written(ret);
 }

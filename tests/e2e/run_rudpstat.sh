@@ -19,6 +19,14 @@ self()
 sockets() { "$rudpstat" -tH -d "$RUDP_DOMAIN" "$@"; }
 count_is() { equal "$(sockets "${@:2}" | wc -l)" "$1"; }
 
+# as_schema OPTION...: what it says of this program is as the schema promises
+as_schema()
+{
+	"$rudpstat" -j -d "$RUDP_DOMAIN" "$@" >said.json &&
+		"$python" "$top_srcdir/tests/schema.py" said.json \
+			"$top_srcdir/src/rudpstat/rudpstat.schema.json"
+}
+
 killed()
 {
 	"$rudpstat" -KH -d "$RUDP_DOMAIN" dport "$port" >killed || return
@@ -79,6 +87,8 @@ tests()
 	self || return
 	check "both ends are seen, also when filtered" count_is 2 port "$port"
 	check "a stopped program is seen" stopped
+	check "the JSON is as its schema says" as_schema
+	check "and with counters since the last look" as_schema -s
 	check "a connection is reset, both ends are told" killed
 	pids=${pids/ $self/}
 	new_domain

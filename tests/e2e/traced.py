@@ -5,9 +5,14 @@ traced.py check FILE SCHEMA LEAST: is FILE right, as qlog, and as the story of a
 transfer that lost LEAST packets or more?
 """
 import json
+import os
 import socket
 import sys
 import threading
+
+sys.dont_write_bytecode = True      # into the sources
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from schema import validate
 
 
 def send(relay_port, listener_fd, size):
@@ -71,11 +76,7 @@ def check_qvis(path, q):
 
 def check(path, schema, least):
     q = json.load(open(path))
-    try:
-        import jsonschema
-        jsonschema.validate(q, json.load(open(schema)))
-    except ImportError:
-        print("no python3-jsonschema: not validated")
+    validate(q, json.load(open(schema)))
     check_qvis(path, q)
     events = q["traces"][0]["events"]
     times = [e["time"] for e in events]

@@ -153,6 +153,20 @@ START_TEST(garbage_in_a_sock)
 }
 END_TEST
 
+START_TEST(what_cannot_be_written_is_told)
+{
+	static const char *const views[] = { "", "-a", "-s", "-j", "--prometheus", "-h", "-V" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		char args[64];
+
+		snprintf(args, sizeof(args), "%s 2>&1 >/dev/full #", views[i]);
+		ck_assert_msg(run_here(args) == 1, "%s: %s", views[i], output);
+		has("could not be written");
+	}
+}
+END_TEST
+
 START_TEST(another_layout_is_refused)
 {
 	dom->version++;
@@ -170,6 +184,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, errors_name_the_culprit_and_what_is_accepted);
 	tcase_add_loop_test(tc, garbage_in_the_tables, 0, 8);
 	tcase_add_loop_test(tc, garbage_in_a_sock, 0, 32);
+	tcase_add_test(tc, what_cannot_be_written_is_told);
 	tcase_add_test(tc, another_layout_is_refused);
 }
 
