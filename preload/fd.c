@@ -108,24 +108,35 @@ int dup(int fd)
 	return ret;
 }
 
-/* dup2() will close what is at `to`. A sock that no driver knows yet is freed
- * by its close alone; the others are noticed by their mirrors. */
-static void make_way(int fd, int to)
+/* dup3() will close what is at `to`, unless it fails. */
+static struct fd_left make_way(int fd, int to, int flags)
 {
+	if (flags & ~O_CLOEXEC || (unsigned)to >= fd_limit() || LIBC(fcntl)(fd, F_GETFD) < 0)
+		return (struct fd_left){ .linger = 0 };
+	return fd_lost(to);
+}
+
+/* To a number that is nobody's any more. */
+static int dup_to(int fd, int to, int flags)
+{
+	int ret;
 	FD_USE(u);
 
-	if (!fd_get(to, &u))
-		return;
-	if (u.ref.sk->kind == SK_FRESH && LIBC(fcntl)(fd, F_GETFD) >= 0)
-		fd_close(&u);
-	else
-		fd_lost(to);
+	if (!fd_get(fd, &u)) {
+		watch_nested(fd);
+		watch_forget_set(to);
+		return LIBC(dup3)(fd, to, flags);
+	}
+	ret = LIBC(dup3)(fd, to, flags);
+	if (ret >= 0)
+		enter_dup(ret, &u);
+	return ret;
 }
 
 int dup3(int fd, int to, int flags)
 {
+	struct fd_left left;
 	int ret;
-	FD_USE(u);
 
 	if (rt_bypass || !fd_active() || fd == to)
 		return LIBC(dup3)(fd, to, flags);
@@ -140,15 +151,10 @@ int dup3(int fd, int to, int flags)
 		if (ret < 0)
 			return (int)result(ret);
 	}
-	make_way(fd, to);
-	if (!fd_get(fd, &u)) {
-		watch_nested(fd);
-		watch_forget_set(to);
-		return LIBC(dup3)(fd, to, flags);
-	}
-	ret = LIBC(dup3)(fd, to, flags);
+	left = make_way(fd, to, flags);
+	ret = dup_to(fd, to, flags);
 	if (ret >= 0)
-		enter_dup(ret, &u);
+		fd_lost_wait(&left);
 	return ret;
 }
 

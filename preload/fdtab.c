@@ -74,7 +74,7 @@ void fd_leave_sock(int fd)
 
 	old.sk = atomic_exchange(&e->sk, NULL);
 	if (old.sk)
-		sock_undup(&old);
+		sock_undup(&old, NULL);
 }
 
 void fd_join_sock(int fd, const struct sock_ref *r)
@@ -87,18 +87,28 @@ void fd_join_sock(int fd, const struct sock_ref *r)
 	atomic_store(&e->sk, r->sk);
 }
 
-void fd_lost(int fd)
+struct fd_left fd_lost(int fd)
 {
 	struct fd_entry *e = fd_entry(fd);
-	struct sock *sk = e ? atomic_load(&e->sk) : NULL;
+	struct fd_left left = { .linger = 0 };
 
-	if (!sk)
+	if (!e || !atomic_load(&e->sk))
+		return left;
+	critical_enter();
+	left.ref.gen = atomic_load(&e->gen);
+	left.ref.sk = atomic_exchange(&e->sk, NULL);
+	if (left.ref.sk)
+		sock_undup(&left.ref, &left.linger);
+	critical_leave();
+	return left;
+}
+
+void fd_lost_wait(struct fd_left *left)
+{
+	if (!left->linger)
 		return;
 	critical_enter();
-	if (atomic_load(&sk->kind) == SK_FRESH)
-		fd_forget(fd);
-	else
-		fd_leave_sock(fd);
+	sock_linger(&left->ref, left->linger);
 	critical_leave();
 }
 

@@ -88,8 +88,13 @@ void fd_join_sock(int fd, const struct sock_ref *r);
 /* fd is not ours any more; nothing is closed. */
 void fd_forget(int fd);
 /* The same where libc is about to close it by itself: one descriptor less of its
- * sock in this process. */
-void fd_lost(int fd);
+ * sock in this process. When that is done: the wait that SO_LINGER asks for. */
+struct fd_left {
+	struct sock_ref ref;
+	usec_t linger;		/* 0: none */
+};
+struct fd_left fd_lost(int fd);
+void fd_lost_wait(struct fd_left *left);
 /* close() of a descriptor of ours. 0 or -errno. Drops the pin. */
 int fd_close(struct fd_use *u);
 /* The thread leaves all its calls without returning from them. */

@@ -87,7 +87,7 @@ int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh)
 		epoll_move_end(&regs, fd);
 	}
 	if (fresh && fresh->sk)
-		sock_undup(&(struct sock_ref){ fresh->sk, fresh->gen });	/* `file` */
+		sock_undup(&(struct sock_ref){ fresh->sk, fresh->gen }, NULL);	/* `file` */
 	return LIBC(close)(file);
 }
 

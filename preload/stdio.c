@@ -14,30 +14,49 @@ FILE *fdopen(int fd, const char *mode)
 }
 
 /* The descriptor is closed inside libc, where no wrapper sees it. */
-static void forget_stream(FILE *fp)
+static struct fd_left forget_stream(FILE *fp)
 {
 	int fd = fp && fd_active() && !rt_bypass ? fileno(fp) : -1;
 
 	if (fd >= 0 && !proc_is_vfork_child())
-		fd_lost(fd);
+		return fd_lost(fd);
+	return (struct fd_left){ .linger = 0 };
+}
+
+/* What was written is flushed before the file is closed, and waited for then. */
+static void linger(struct fd_left *left)
+{
+	int err = errno;
+
+	fd_lost_wait(left);
+	errno = err;
 }
 
 int fclose(FILE *fp)
 {
-	forget_stream(fp);
-	return LIBC(fclose)(fp);
+	struct fd_left left = forget_stream(fp);
+	int ret = LIBC(fclose)(fp);
+
+	linger(&left);
+	return ret;
 }
 
 FILE *freopen(const char *path, const char *mode, FILE *fp)
 {
-	forget_stream(fp);
-	return LIBC(freopen)(path, mode, fp);
+	struct fd_left left = forget_stream(fp);
+	FILE *ret = LIBC(freopen)(path, mode, fp);
+
+	linger(&left);
+	return ret;
 }
 
 FILE *freopen64(const char *path, const char *mode, FILE *fp)
 {
-	forget_stream(fp);
-	return LIBC(freopen64)(path, mode, fp);
+	struct fd_left left = forget_stream(fp);
+	FILE *ret = LIBC(freopen64)(path, mode, fp);
+
+	linger(&left);
+	return ret;
 }
 
 /* All of it is written, as vdprintf would, or the first error returned. */

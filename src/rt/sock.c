@@ -497,29 +497,39 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 	return ret;
 }
 
-static void free_fresh(struct sock *sk)
+/* Of this process's descriptors of it. Unlocks. */
+static void one_less(struct sock *sk, usec_t *linger)
 {
-	u32 index = sk->index;
-
-	conn_purge(&sk->conn);
-	mem_acct_fini(&sk->conn.mem);
-	atomic_store(&sk->kind, SK_FREE);
-	arena_slot_put(drv.ar, index);
-	pthread_mutex_unlock(&sk->lock);
-}
-
-void sock_undup(struct sock_ref *r)
-{
-	struct driver *was = rt_enter(r->sk);
+	struct local *l = local_get(sk->index);
 	bool last;
 
-	if (!sock_lock(r)) {
-		last = local_unref(r->sk);
-		if (last && atomic_load(&r->sk->kind) == SK_FRESH)
-			free_fresh(r->sk);
-		else
-			pthread_mutex_unlock(&r->sk->lock);
-	}
+	/* Here and now: the program may bind the number again at once. */
+	if (atomic_load(&sk->kind) == SK_LISTENER && drv.pid == getpid() && l &&
+	    atomic_load(&l->refs) == 1)
+		port_release(sock_udp_fd(sk));
+	last = local_unref(sk);
+	if (linger)
+		*linger = last ? linger_until(sk) : 0;
+	if (last && atomic_load(&sk->kind) == SK_FRESH)
+		fresh_closed(sk);
+	else
+		pthread_mutex_unlock(&sk->lock);
+}
+
+void sock_undup(struct sock_ref *r, usec_t *linger)
+{
+	struct driver *was = rt_enter(r->sk);
+
+	if (!sock_lock(r))
+		one_less(r->sk, linger);
+	rt_at = was;
+}
+
+void sock_linger(struct sock_ref *r, usec_t until)
+{
+	struct driver *was = rt_enter(r->sk);
+
+	linger_wait(r, until);
 	rt_at = was;
 }
 
@@ -561,21 +571,8 @@ int sock_close(struct sock_ref *r, int fd)
 	usec_t linger = 0;
 	int ret;
 
-	if (!sock_lock(r)) {
-		struct local *l = local_get(sk->index);
-		bool last;
-
-		/* Here and now: the program may bind the number again at once. */
-		if (atomic_load(&sk->kind) == SK_LISTENER && drv.pid == getpid() && l &&
-		    atomic_load(&l->refs) == 1)
-			port_release(sock_udp_fd(sk));
-		last = local_unref(sk);
-		linger = last ? linger_until(sk) : 0;
-		if (last && (atomic_load(&sk->kind) == SK_FRESH))
-			fresh_closed(sk);
-		else
-			pthread_mutex_unlock(&sk->lock);
-	}
+	if (!sock_lock(r))
+		one_less(sk, &linger);
 	ret = sys_close(fd);
 	if (linger)
 		linger_wait(r, linger);

@@ -264,7 +264,10 @@ int sock_shutdown(struct sock_ref *r, int fd, int how);
 int sock_close(struct sock_ref *r, int fd);
 /* The program made one more descriptor of it in this process (dup). */
 void sock_dup(struct sock_ref *r);
-void sock_undup(struct sock_ref *r);	/* and one is something else now */
+/* And one is something else now. linger: until when to wait, when its file is
+ * closed, by sock_linger(); 0: not. May be NULL. */
+void sock_undup(struct sock_ref *r, usec_t *linger);
+void sock_linger(struct sock_ref *r, usec_t until);
 int sock_getname(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, bool peer);
 int sock_set_nonblock(struct sock_ref *r, bool on);	/* the caller sets the real flag */
 void sock_edge_triggered(struct sock_ref *r);		/* epoll_ctl with EPOLLET */

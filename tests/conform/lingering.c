@@ -19,11 +19,33 @@ static void set_linger(int fd, int seconds)
 	say("SO_LINGER", setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
 }
 
+static int by_fclose(int fd)
+{
+	return fclose(fdopen(fd, "r+"));
+}
+
+static int by_freopen(int fd)
+{
+	FILE *f = freopen("/dev/null", "r", fdopen(fd, "r+"));
+
+	return f ? fclose(f) : -1;
+}
+
+static int by_dup2(int fd)
+{
+	return dup2(STDERR_FILENO, fd) == fd ? close(fd) : -1;
+}
+
+static int by_range(int fd)
+{
+	return close_range((unsigned)fd, (unsigned)fd, 0);
+}
+
 /* Did it come back at once, before its time was up, or then? */
-static void timed_close(const char *what, int fd, int seconds)
+static void timed(const char *what, int (*end)(int fd), int fd, int seconds)
 {
 	long t0 = ms_now(), took;
-	int ret = close(fd);
+	int ret = end(fd);
 
 	took = ms_now() - t0;
 	printf("%s: %d, %s\n", what, ret,
@@ -38,6 +60,11 @@ static void *late_reader(void *arg)
 	while (drain(fd, 1 << 20))
 		;
 	return NULL;
+}
+
+static void timed_close(const char *what, int fd, int seconds)
+{
+	timed(what, close, fd, seconds);
 }
 
 /* The peer's window is closed, so that the FIN waits behind data. */
@@ -86,6 +113,36 @@ static void reader_comes(bool shut)
 	pthread_create(&t, NULL, late_reader, &s);
 	timed_close(shut ? "shut before" : "a reader comes", c, LONG_S);
 	pthread_join(t, NULL);
+	close(s);
+}
+
+static void other_ways(void)
+{
+	static const struct {
+		const char *name;
+		int (*end)(int fd);
+	} way[] = {
+		{ "fclose", by_fclose }, { "freopen", by_freopen }, { "dup2", by_dup2 },
+		{ "close_range", by_range },
+	};
+	pthread_t t;
+	int c, s;
+
+	for (size_t i = 0; i < NELEM(way); i++) {
+		full_pair(&c, &s, LONG_S);
+		nonblocking(c, false);
+		pthread_create(&t, NULL, late_reader, &s);
+		timed(way[i].name, way[i].end, c, LONG_S);
+		pthread_join(t, NULL);
+		close(s);
+	}
+	full_pair(&c, &s, LONG_S);
+	say("dup2 of nothing", dup2(-1, c));
+	say("dup3 with a flag that is none", dup3(s, c, 1));
+	linger0(c);
+	say("dup2", dup2(STDERR_FILENO, c) == c);
+	show_await("the peer", s, POLLERR | POLLHUP);
+	close(c);
 	close(s);
 }
 
@@ -141,6 +198,7 @@ int main(int argc, char **argv)
 	time_is_up(true);
 	reader_comes(false);
 	reader_comes(true);
+	other_ways();
 	not_the_last();
 	interrupted();
 	return 0;
