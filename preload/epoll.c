@@ -51,7 +51,7 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	if (ret == 0 && ours)
 		ctl_done(&u, epfd, op, ev);
 	else if (ret == 0 && op == EPOLL_CTL_ADD && !rt_bypass)
-		watch_nested(fd);
+		watch_nested(fd, false);
 	return ret;
 }
 
@@ -98,7 +98,7 @@ int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespe
 
 		if (now && watch_reports(epfd))
 			timeout = &token;
-		watch_nested(epfd);
+		watch_nested(epfd, false);
 	}
 	return ready_epoll_amend(epfd, ev, LIBC(epoll_pwait2)(epfd, ev, max, timeout, mask));
 }

@@ -12,6 +12,12 @@
 #include "rt/sys.h"
 #include "rt/watch.h"
 
+static void forget_set(int fd)
+{
+	if (watch_is_set(fd) && !proc_is_vfork_child())
+		watch_forget_sets((unsigned)fd, (unsigned)fd);
+}
+
 int fd_close_number(int fd)
 {
 	FD_USE(u);
@@ -20,7 +26,11 @@ int fd_close_number(int fd)
 		return LIBC(close)(fd);
 	if (rt_fd_protected(fd))
 		return (int)result(-EBADF);
-	if (!fd_get(fd, &u) || proc_is_vfork_child())
+	if (!fd_get(fd, &u)) {
+		forget_set(fd);
+		return LIBC(close)(fd);
+	}
+	if (proc_is_vfork_child())
 		return LIBC(close)(fd);
 	return (int)result(fd_close(&u));
 }
@@ -66,10 +76,12 @@ int close_range(unsigned int first, unsigned int last, int flags)
 	if (rt_bypass || !fd_active() || first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
 	    (flags & ~CLOSE_RANGE_UNSHARE))
 		return LIBC(close_range)(first, last, flags);
-	if (!proc_is_vfork_child() && first < FD_CHUNKS * FD_CHUNK)
+	if (!proc_is_vfork_child() && first < FD_CHUNKS * FD_CHUNK) {
 		for (int fd = fd_next((int)first); fd >= 0 && (unsigned)fd <= last;
 		     fd = fd_next(fd + 1))
 			fd_close_number(fd);
+		watch_forget_sets(first, last);
+	}
 	return close_pieces(first, last, flags);
 }
 
@@ -97,7 +109,7 @@ int dup(int fd)
 	if (rt_bypass || !fd_active())
 		return LIBC(dup)(fd);
 	if (!fd_get(fd, &u)) {
-		watch_nested(fd);
+		watch_nested(fd, true);
 		ret = LIBC(dup)(fd);
 		fd_forget(ret);
 		return ret;
@@ -123,8 +135,8 @@ static int dup_to(int fd, int to, int flags)
 	FD_USE(u);
 
 	if (!fd_get(fd, &u)) {
-		watch_nested(fd);
-		watch_forget_set(to);
+		watch_nested(fd, true);
+		watch_forget_sets((unsigned)to, (unsigned)to);
 		return LIBC(dup3)(fd, to, flags);
 	}
 	ret = LIBC(dup3)(fd, to, flags);
@@ -203,7 +215,7 @@ int fcntl64(int fd, int cmd, ...)
 		return (int)result(-EBADF);
 	ret = LIBC(fcntl64)(fd, cmd, arg);
 	if ((cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) && !rt_bypass) {
-		watch_nested(fd);
+		watch_nested(fd, true);
 		fd_forget(ret);
 	}
 	return ret;

@@ -6,7 +6,7 @@
 #include "rt/sys.h"
 #include "rt/watch.h"
 
-enum { SETS = 16, LISTED_MAX = 4096 };
+enum { SETS = 64, NO_NUMBER = -2, LISTED_MAX = 4096 };
 
 struct set {
 	int epfd;
@@ -14,10 +14,12 @@ struct set {
 	bool used;
 	bool off;		/* for good: it wants edges, or is in another set */
 	bool nested;		/* wait_epfd is in it */
+	bool duplicated;	/* it outlives its number */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct set sets[SETS];
+static _Atomic unsigned nsets;		/* none behind these was ever used */
 static u32 listed[LISTED_MAX];		/* a ring of sock indices */
 static u32 head;
 static _Atomic u32 nlisted;
@@ -28,7 +30,7 @@ static _Atomic bool marked;		/* some set has it, or had */
 
 static struct set *set_find(int epfd)
 {
-	for (unsigned i = 0; i < SETS; i++)
+	for (unsigned i = 0; i < nsets; i++)
 		if (sets[i].used && sets[i].epfd == epfd)
 			return &sets[i];
 	return NULL;
@@ -41,7 +43,7 @@ static bool in_set(const struct local *l, const struct set *s)
 
 static struct set *set_of(const struct local *l)
 {
-	for (unsigned i = 0; i < SETS; i++)
+	for (unsigned i = 0; i < nsets; i++)
 		if (sets[i].used && in_set(l, &sets[i]))
 			return &sets[i];
 	return NULL;
@@ -62,6 +64,7 @@ static struct set *set_get(int epfd)
 		if (!sets[i].used) {
 			s = &sets[i];
 			set_begin(s, epfd);
+			nsets = max(nsets, i + 1);
 		}
 	return s;
 }
@@ -79,27 +82,33 @@ void watch_new_set(int epfd)
 	pthread_mutex_unlock(&lock);
 }
 
-void watch_forget_set(int epfd)
+void watch_forget_sets(unsigned first, unsigned last)
 {
-	struct set *s;
-
 	pthread_mutex_lock(&lock);
-	s = set_find(epfd);
-	if (s)
-		s->used = false;
+	for (struct set *s = sets; s < &sets[nsets]; s++) {
+		if (!s->used || (unsigned)s->epfd < first || (unsigned)s->epfd > last)
+			continue;
+		s->used = s->duplicated;
+		s->epfd = NO_NUMBER;
+	}
 	pthread_mutex_unlock(&lock);
+}
+
+bool watch_is_set(int fd)
+{
+	bool is;
+
+	if (!nsets)
+		return false;
+	pthread_mutex_lock(&lock);
+	is = set_find(fd) != NULL;
+	pthread_mutex_unlock(&lock);
+	return is;
 }
 
 bool watch_knows(int epfd)
 {
-	bool known;
-
-	if (!pump_allowed() && !atomic_load(&marked))
-		return false;
-	pthread_mutex_lock(&lock);
-	known = set_find(epfd) != NULL;
-	pthread_mutex_unlock(&lock);
-	return known;
+	return (pump_allowed() || atomic_load(&marked)) && watch_is_set(epfd);
 }
 
 /* ---- the list ----------------------------------------------------------------------- */
@@ -408,14 +417,16 @@ static bool nest(int epfd, bool on)
 	return ok;
 }
 
-void watch_nested(int epfd)
+void watch_nested(int epfd, bool duplicated)
 {
 	struct set *s;
 
 	pthread_mutex_lock(&lock);
 	s = set_find(epfd);
-	if (s)
+	if (s) {
 		s->off = true;
+		s->duplicated |= duplicated;
+	}
 	pthread_mutex_unlock(&lock);
 	if (!s)
 		return;

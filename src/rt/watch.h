@@ -33,8 +33,9 @@
 void watch_ctl(const struct sock_ref *r, int epfd, int op, const struct epoll_event *ev);
 void watch_closed(u32 index);		/* the last descriptor in this process is */
 void watch_new_set(int epfd);
-void watch_forget_set(int epfd);	/* the number is no set's any more */
-void watch_nested(int epfd);		/* others see it too: the kernel alone serves it */
+void watch_forget_sets(unsigned first, unsigned last);	/* these numbers are none's any more */
+/* Others see it too: the kernel alone serves it. It may have one more number. */
+void watch_nested(int epfd, bool duplicated);
 void watch_before_fork(void);		/* what this process has, another will, too */
 void watch_forked(void);		/* in the child */
 void watch_shared(struct sock *sk);	/* another process has it, or is about to */
@@ -59,6 +60,7 @@ void watch_flush(void);
 enum { WATCH_TOKEN_MS = 100 };
 bool watch_reports(int epfd);
 
+bool watch_is_set(int fd);		/* one that is to be forgotten when it is closed */
 /* Is this a set whose wait needs watch_wait()? */
 bool watch_knows(int epfd);
 

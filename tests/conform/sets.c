@@ -83,10 +83,65 @@ static void itself(void)
 	close(fd);
 }
 
+/* Far more sets than live at once, each under a number that none before it had. */
+static void many(void)
+{
+	enum { SETS = 3000, NUMBERS = 200 };
+	int fill[NUMBERS], c, s, n = 0, bad = 0;
+
+	pair(&c, &s);
+	write_all(s, "x", 1);
+	await(c, POLLIN);
+	for (int i = 0; i < SETS; i++) {
+		struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)i };
+		int ep = epoll_create1(0);
+
+		epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev);
+		ev.data.u64 = 0;
+		if (epoll_wait(ep, &ev, 1, 10000) != 1 || ev.data.u64 != (uint64_t)i)
+			bad++;
+		close(ep);
+		if (n == NUMBERS)
+			while (n)
+				close(fill[--n]);
+		fill[n++] = dup(1);
+	}
+	printf("%d sets, %d wrong\n", SETS, bad);
+	while (n)
+		close(fill[--n]);
+	close(c);
+	close(s);
+}
+
+/* Closed, it goes on under another number. */
+static void duplicated(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = 7 };
+	int c, s, ep = epoll_create1(0), other = dup(ep), second;
+
+	pair(&c, &s);
+	epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev);
+	close(ep);
+	second = epoll_create1(0);
+	ev.data.fd = 8;
+	epoll_ctl(second, EPOLL_CTL_ADD, c, &ev);
+	wait_set("nothing", second, 0);
+	write_all(s, "x", 1);
+	wait_set("the later set", second, 10000);
+	wait_set("the earlier", other, 10000);
+	close(second);
+	wait_set("it alone", other, 10000);
+	close(other);
+	close(c);
+	close(s);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
 	same_number();
+	many();
+	duplicated();
 	for (int i = 0; i < 4; i++)
 		ends(i & 1, i & 2);
 	itself();
