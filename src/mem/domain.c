@@ -45,9 +45,12 @@ static int object_path(char *out, size_t len, const char *name)
 static int map_object(struct domain **ret, int fd, int prot)
 {
 	int flags = MAP_SHARED | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS : 0);
-	char *at = mmap(NULL, MAP_LEN, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct stat st = { 0 };
+	char *at;
 
+	if (fd >= 0 && fstat(fd, &st))
+		return -errno;
+	at = mmap(NULL, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	if (mmap(at + PAGE_BYTES, sizeof(struct domain), prot, flags, fd, 0) == MAP_FAILED) {
@@ -59,7 +62,17 @@ static int map_object(struct domain **ret, int fd, int prot)
 	*ret = (struct domain *)(void *)(at + PAGE_BYTES);
 	domain_local(*ret)->fd = fd;
 	domain_local(*ret)->readonly = !(prot & PROT_WRITE);
+	domain_local(*ret)->dev = st.st_dev;
+	domain_local(*ret)->ino = st.st_ino;
 	return 0;
+}
+
+/* Is the descriptor (still) one of the object? */
+static bool is_object(const struct domain_local *l, int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) && st.st_dev == l->dev && st.st_ino == l->ino;
 }
 
 static void fill(struct domain *d, const char *name, const struct mem_limits *want, u32 rows)
@@ -284,7 +297,7 @@ void domain_detach(struct domain *d)
 	if (!d)
 		return;
 	l = domain_local(d);
-	if (atomic_load(&l->fd) >= 0)
+	if (is_object(l, atomic_load(&l->fd)))
 		close(atomic_load(&l->fd));
 	munmap(l, MAP_LEN);
 }
@@ -369,21 +382,20 @@ static int row_lock(int fd, u32 row, short type, int cmd)
 	return fl.l_type;
 }
 
-/* Another open file of the same object: by our descriptor, or, without /proc,
- * by its name if that is still the same object. */
+/* Another open file of the same object: by our descriptor, or, without /proc
+ * or when that is another's by now, by its name if that is still the same. */
 static int reopen(const struct domain_local *l)
 {
 	int have = atomic_load(&l->fd), fd;
-	struct stat a, b;
 	char path[40];
 
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", have);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = is_object(l, have) ? open(path, O_RDWR | O_CLOEXEC) : -1;
 	if (fd < 0)
 		fd = open(l->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	if (!fstat(have, &a) && !fstat(fd, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	if (is_object(l, fd))
 		return fd;
 	close(fd);
 	return -ESTALE;
@@ -413,7 +425,9 @@ bool domain_row_held(const struct domain *d, u32 row)
 {
 	int fd = domain_fd(d);
 
-	return fd < 0 || row_lock(fd, row, F_WRLCK, F_OFD_GETLK) != F_UNLCK;
+	/* Nobody holds a byte of a file that the program has put in its place. */
+	return !is_object(domain_local(d), fd) ||
+	       row_lock(fd, row, F_WRLCK, F_OFD_GETLK) != F_UNLCK;
 }
 
 u32 domain_arenas(const struct domain *d)

@@ -10,6 +10,8 @@
 struct domain_local {
 	_Atomic int fd;		/* of the object; -1: private */
 	bool readonly;
+	dev_t dev;		/* the object: a program may close or replace what it */
+	ino_t ino;		/* does not know */
 	char path[DOMAIN_NAME_MAX + 32];
 };
 
@@ -22,7 +24,7 @@ static inline struct domain_local *domain_local(const struct domain *d)
  * through it: whatever maps it keeps the row alive. 0 or -errno; a private
  * domain has none, *fd is -1 then. */
 int domain_hold_row(struct domain *d, u32 row, int *fd);
-/* Does any family hold the row? */
+/* Does any family hold the row? Who can't tell says that one does. */
 bool domain_row_held(const struct domain *d, u32 row);
 
 /* Free row -> being made, held by *fd (domain_hold_row). The index, or

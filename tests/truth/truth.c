@@ -51,8 +51,7 @@
 
 enum {
 	LOOKS = 20000, WAIT_MS = 20000,
-	SOCK_LOOKS = 3000,	/* 3 s: who holds its lock may not be run for long */
-	SOCK_LOOKS_FAST = 100,
+	LOOKS_FAST = 100,
 	THREADS = 2,		/* of a process: the program's and the driver's */
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,11 +26,22 @@ static struct domain *d;
 static struct arena *ar;
 static char name[40];
 
+static void forget_name(void)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/rudp.%u.%s", (unsigned)geteuid(), name);
+	shm_unlink(path);
+}
+
+/* Ids of processes come again: what one that was killed has left is not ours,
+ * nor is what its children still do to it. */
 static void setup_domain(void)
 {
 	lim = test_limits(2000, 3000, 4000);
 	lim.reserve = 1 + 15 * (getpid() & 1);
 	snprintf(name, sizeof(name), "check-crash-%d", (int)getpid());
+	forget_name();
 	ck_assert_int_eq(domain_attach(&d, name, &lim, true), 0);
 }
 
@@ -41,11 +53,18 @@ static void setup_family(void)
 
 static void teardown(void)
 {
-	char path[80];
-
-	snprintf(path, sizeof(path), "/rudp.%u.%s", (unsigned)geteuid(), name);
 	domain_detach(d);
-	shm_unlink(path);
+	forget_name();
+}
+
+/* One that ends with us, however that is. */
+static pid_t child_of_ours(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
 }
 
 /* What dies: some of everything that moves pages. */
@@ -246,7 +265,7 @@ START_TEST(t88_killed_at_full_speed)
 		pid_t pids[2];
 
 		for (int k = 0; k < 2; k++) {
-			pids[k] = fork();
+			pids[k] = child_of_ours();
 			if (!pids[k])
 				for (;;)
 					work(ar, true);
@@ -271,7 +290,7 @@ START_TEST(t92_reapers_and_starters)
 		pid_t victims[3], reapers[2];
 
 		for (int k = 0; k < 3; k++) {
-			victims[k] = fork();
+			victims[k] = child_of_ours();
 			if (!victims[k]) {
 				struct arena *own;
 
@@ -282,7 +301,7 @@ START_TEST(t92_reapers_and_starters)
 			}
 		}
 		for (int k = 0; k < 2; k++) {
-			reapers[k] = fork();
+			reapers[k] = child_of_ours();
 			if (!reapers[k])
 				for (;;)
 					domain_reap(d);
@@ -347,31 +366,78 @@ START_TEST(family_outlives_its_first_process)
 }
 END_TEST
 
-/* Whoever's tick comes first looks for dead families, twice a second at least. */
+/* Another family, alive until it is killed; `row` is where its arena lies. */
+static pid_t living_family(u32 *row)
+{
+	struct arena *other;
+	int up[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(up), 0);
+	pid = child_of_ours();
+	if (!pid) {
+		if (arena_create(&other, d))
+			_exit(1);
+		*row = arena_row(other);
+		if (write(up[1], row, sizeof(*row)) != sizeof(*row))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(up[1]);
+	ck_assert_int_eq(read(up[0], row, sizeof(*row)), sizeof(*row));
+	close(up[0]);
+	return pid;
+}
+
+/* Whoever's tick comes first looks for dead families, twice a second. */
 START_TEST(t89_ticks_find_the_dead)
 {
 	usec_t now = 10 * USEC_PER_SEC;
-	struct arena *own, *other;
-	int up[2], status;
-	char c = 0;
+	struct arena *own;
 	pid_t pid;
+	u32 row;
 
 	ck_assert_int_eq(arena_create(&own, d), 0);
 	arena_tick(own, now);			/* looks at everything */
 	arena_tick(own, now + 1);		/* and for the dead from now on */
-	ck_assert_int_eq(pipe(up), 0);
-	pid = fork();
-	if (!pid) {
-		if (arena_create(&other, d) || write(up[1], "x", 1) != 1)
-			_exit(1);
-		pause();
-	}
-	ck_assert_int_eq(read(up[0], &c, 1), 1);
+	pid = living_family(&row);
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	waitpid(pid, NULL, 0);
+	arena_tick(own, now + 499 * USEC_PER_MSEC);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_LIVE);
 	arena_tick(own, now + 501 * USEC_PER_MSEC);
-	ck_assert_int_eq(domain_row_state(&d->arenas[1]), ROW_FREE);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_FREE);
 	arena_detach(own);
+}
+END_TEST
+
+/* However often it is looked, and though the program has put something else in
+ * the place of the descriptor by which we ask. */
+START_TEST(t89_the_living_are_not_taken_for_dead)
+{
+	int pipes[2], kept = dup(domain_fd(d)), other = memfd_create("other", MFD_CLOEXEC);
+	pid_t pid;
+	u32 row;
+
+	pid = living_family(&row);
+	domain_reap(d);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_LIVE);
+	ck_assert_int_eq(dup2(other, domain_fd(d)), domain_fd(d));
+	domain_reap(d);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_LIVE);
+	close(domain_fd(d));
+	domain_reap(d);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_LIVE);
+	ck_assert_int_eq(pipe(pipes), 0);
+	domain_reap(d);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_LIVE);
+	ck_assert_int_eq(dup2(kept, domain_fd(d)), domain_fd(d));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	domain_reap(d);
+	ck_assert_int_eq(domain_row_state(&d->arenas[row]), ROW_FREE);
+	reaped();
 }
 END_TEST
 
@@ -418,6 +484,7 @@ int main(void)
 	tcase_add_checked_fixture(dead, setup_domain, teardown);
 	tcase_add_test(dead, t89_family_killed_at_any_instruction);
 	tcase_add_test(dead, t89_ticks_find_the_dead);
+	tcase_add_test(dead, t89_the_living_are_not_taken_for_dead);
 	tcase_add_test(dead, t92_reapers_and_starters);
 	tcase_add_test(dead, family_outlives_its_first_process);
 	tcase_add_test(dead, t89_death_ends_pressure);
