@@ -69,7 +69,7 @@ static void sent(int fd)
 	FD_USE(u);
 
 	if (fd_get(fd, &u))
-		sock_passed(&u.ref, true);
+		sock_passed(&u.ref, fd, true);
 }
 
 static void not_sent(int fd)
@@ -77,7 +77,7 @@ static void not_sent(int fd)
 	FD_USE(u);
 
 	if (fd_get(fd, &u))
-		sock_passed(&u.ref, false);
+		sock_passed(&u.ref, fd, false);
 }
 
 void attach_sent(const struct msghdr *msg, bool done)

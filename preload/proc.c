@@ -102,18 +102,40 @@ int proc_hand_over(int fd)
 	return ret > 0 ? fd_replace_all(&u, ret, NULL) : ret;
 }
 
+static void give(int fd)
+{
+	FD_USE(u);
+
+	if (fd_get(fd, &u) && (rt_running() || sock_bound(&u.ref)))
+		sock_give(&u.ref, fd);
+}
+
+/* What no driver knows yet. A child of vfork() has our table of socks, and one
+ * of descriptors that is its own; it can start nothing. */
+static void give_fresh(void)
+{
+	bool vfork = proc_is_vfork_child();
+
+	if (!fd_active() || rt_bypass || (vfork && !rt_running()))
+		return;
+	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
+		if (vfork || !(LIBC(fcntl)(fd, F_GETFD) & FD_CLOEXEC))
+			give(fd);
+}
+
 /* 0, 1 and 2 are what a new image uses without asking what they are. */
-static void hand_over_stdio(void)
+static void before_image(void)
 {
 	watch_flush();
 	for (int fd = 0; fd <= 2; fd++)
 		proc_hand_over(fd);
+	give_fresh();
 }
 
 /* The event thread ends with the image. */
 static void before_exec(void)
 {
-	hand_over_stdio();
+	before_image();
 	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
 		rt_leave(LEAVE_EXEC);
 }
@@ -224,14 +246,14 @@ int execle(const char *path, const char *arg, ...)
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *fa,
 		const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	hand_over_stdio();
+	before_image();
 	return LIBC(posix_spawn)(pid, path, fa, attr, argv, envp);
 }
 
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *fa,
 		 const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	hand_over_stdio();
+	before_image();
 	return LIBC(posix_spawnp)(pid, file, fa, attr, argv, envp);
 }
 
@@ -240,18 +262,19 @@ int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *fa, int fd, int
 {
 	if (to >= 0 && to <= 2)
 		proc_hand_over(fd);
+	give(fd);
 	return LIBC(posix_spawn_file_actions_adddup2)(fa, fd, to);
 }
 
 int system(const char *cmd)
 {
-	hand_over_stdio();
+	before_image();
 	return LIBC(system)(cmd);
 }
 
 FILE *popen(const char *cmd, const char *mode)
 {
-	hand_over_stdio();
+	before_image();
 	return LIBC(popen)(cmd, mode);
 }
 

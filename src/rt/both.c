@@ -57,7 +57,7 @@ void both_pass(struct sock *sk, int fd)
 {
 	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen), HELLO_BOTH, 0 };
 
-	mirror_send(&h, fd);
+	mirror_send(&h, &fd, 1);
 	sys_close(fd);
 }
 

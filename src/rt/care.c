@@ -155,7 +155,8 @@ static bool introduce(void)
 				.hello_id = drv.hello_id };
 	int fds[CARE_FDS] = { [CARE_DOMAIN] = domain_fd(drv.dom), [CARE_WAKE] = drv.wake_fd,
 			      [CARE_HOLD] = arena_hold_fd(drv.ar), [CARE_ALIVE] = drv.alive_fd,
-			      [CARE_HELLO] = drv.hello_fd };
+			      [CARE_HELLO] = drv.hello_fd,
+			      [CARE_GIVEN] = drv.given_epfd };
 	struct care_msg cm;
 
 	arena_fds(drv.ar, &fds[CARE_CTL], &fds[CARE_BUF]);
@@ -202,10 +203,10 @@ static void note_young(const struct sock *sk)
 static void know_all(void)
 {
 	care.nyoung = 0;
-	for (u32 i = 1; i < drv.ntables; i++) {
+	for (u32 i = 1; i < arena_slots_max(drv.ar); i++) {
 		const struct sock *sk = rt_sock(i);
 
-		if (sk && sk->known)
+		if (sk && (sk->known || given_here(sk)))
 			note_young(sk);
 	}
 	care.ripe = care.nyoung;

@@ -18,7 +18,7 @@
 enum { CARE_BATCH = 64, CARE_CHANNEL = 3, CARE_PATH = 512 };
 
 enum care_fd { CARE_DOMAIN, CARE_CTL, CARE_BUF, CARE_HOLD, CARE_WAKE, CARE_ALIVE, CARE_HELLO,
-	       CARE_FDS };
+	       CARE_GIVEN, CARE_FDS };
 
 struct care_init {
 	u32 row;

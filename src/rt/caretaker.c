@@ -274,6 +274,8 @@ void care_adopt(void)
 	for (u32 i = 1; i < end; i++)
 		if (is_driven(rt_sock(i)))
 			take_over(rt_sock(i));
+		else if (rt_sock(i) && given_here(rt_sock(i)))
+			given_follow(rt_sock(i), kept_fd(rt_sock(i), CARE_PORT));
 	for (u32 i = 1; i < end; i++)
 		if (is_driven(rt_sock(i)) && was_known(rt_sock(i)))
 			enter(rt_sock(i));
@@ -282,7 +284,7 @@ void care_adopt(void)
 			look_after(rt_sock(i));
 	for (u32 i = 0; i < nkept; i++)
 		for (unsigned k = 0; k < CARE_KINDS; k++)
-			if (kept[i].gen[k] && (!is_driven(rt_sock(i)) ||
+			if (kept[i].gen[k] && ((!is_driven(rt_sock(i)) && !given_here(rt_sock(i))) ||
 					       kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
 				forget(&kept[i], k);
 	rt_log(RUDP_LOG_INFO, "adopted", "sockets=%u", drv.nknown);
@@ -360,6 +362,7 @@ static bool be_introduced(void)
 	drv.wake_fd = drv.wake_app = fds[CARE_WAKE];
 	drv.alive_fd = fds[CARE_ALIVE];
 	drv.hello_fd = fds[CARE_HELLO];
+	drv.given_epfd = fds[CARE_GIVEN];
 	drv.nonce = in.nonce;
 	rt_set_hello(in.hello_id);
 	care_prepare();

@@ -168,6 +168,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
 	port_tick();
 	log_pressure();
+	given_look();
 	care_tick();
 	sweep_tick();
 	care_again();
@@ -291,11 +292,13 @@ int driver_loop(void)
 
 	domain_limits(drv.dom, &l);
 	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
+	if (!drv.caretaker)		/* it has the driver's */
+		drv.given_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	drv.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	drv.by_id = idmap_new();
 	drv.by_peer = idmap_new();
 	drv.tw = twtab_new(l.max_orphans);
-	if (drv.hup_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw ||
+	if (drv.hup_epfd < 0 || drv.given_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw ||
 	    pump_driver_init() < 0)
 		return -ENOMEM;
 	ev_io_init(&drv.hello, on_hello, drv.hello_fd, EV_READ);

@@ -54,7 +54,7 @@ static void become_caretaker(void)
 /* Children of the program may want a driver later. */
 static bool needed(void)
 {
-	return drv.nknown || atomic_load(&drv.shm->forked);
+	return drv.nknown || drv.ngiven || atomic_load(&drv.shm->forked);
 }
 
 /* All is passed on. Whoever is killed inside a sock's lock leaves a connection
@@ -136,7 +136,7 @@ void exit_if_idle(void)
 		return;
 	looked = drv.ticks;
 	driver_busy();
-	if (drives_any())
+	if (drv.ngiven || drives_any())
 		return;
 	rt_log(RUDP_LOG_INFO, "caretaker-end", "sockets=%u", drv.nknown);
 	leave();

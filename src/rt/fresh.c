@@ -2,8 +2,8 @@
  * fresh.c - sockets that are neither connected nor listening, so that no driver
  * knows them, nor sees their mirrors hang up: the last close frees them.
  * Which one is the last can be told while one process has them; forked children
- * and receivers are counted. One of those that ends without closing leaves the
- * slot taken, until the family ends.
+ * are counted. One of those that ends without closing leaves the slot taken,
+ * until the family ends. What goes to other programs: given.c.
  */
 #include "rt/rt.h"
 #include "rt/watch.h"
@@ -28,7 +28,7 @@ void fresh_shared(struct sock *sk)
 	atomic_fetch_add(&sk->others, 1);
 }
 
-void sock_passed(struct sock_ref *r, bool done)
+void sock_passed(struct sock_ref *r, int fd, bool done)
 {
 	u32 others = atomic_load(&r->sk->others);
 
@@ -37,8 +37,8 @@ void sock_passed(struct sock_ref *r, bool done)
 	if (atomic_load(&r->sk->kind) != SK_FRESH)
 		return;
 	if (done) {
-		rt_start();	/* who gets it must have somebody to ask */
-		fresh_shared(r->sk);
+		if (!sock_give(r, fd))
+			fresh_shared(r->sk);
 		return;
 	}
 	while (others && !atomic_compare_exchange_weak(&r->sk->others, &others, others - 1))
@@ -76,6 +76,10 @@ void fresh_closed(struct sock *sk)
 	u32 index = sk->index, others = atomic_load(&sk->others);
 
 	fresh_used();
+	if (atomic_load(&sk->given)) {
+		pthread_mutex_unlock(&sk->lock);
+		return;
+	}
 	while (others)
 		if (atomic_compare_exchange_weak(&sk->others, &others, others - 1)) {
 			pthread_mutex_unlock(&sk->lock);

@@ -46,22 +46,6 @@ struct sock *join_find(u64 cookie)
 
 /* ---- the driver ----------------------------------------------------------------------- */
 
-/* Of one that was bound and nothing more no driver has a copy: the program's
- * table does, if it made it in this process. The caller closes it. */
-static int udp_of_fresh(const struct sock *sk)
-{
-	int udp = sk->port_index == sk->index ? sock_udp_fd(sk) : -1, self, fd;
-
-	if (udp < 0 || atomic_load(&sk->kind) != SK_FRESH)
-		return -1;
-	self = (int)sys_call6(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);
-	if (self < 0)
-		return -1;
-	fd = (int)sys_call6(SYS_pidfd_getfd, self, udp, 0, 0, 0, 0);
-	sys_close(self);
-	return fd;
-}
-
 void join_answer(int chan, u64 cookie, u64 nonce)
 {
 	struct sock *sk = cookie ? join_find(cookie) : NULL, *port = sk ? rt_sock(sk->port_index) : NULL;
@@ -70,7 +54,6 @@ void join_answer(int chan, u64 cookie, u64 nonce)
 	struct join_reply r = { .row = arena_row(drv.ar) };
 	struct care_msg cm;
 	char path[40];
-	int fresh;
 
 	if ((!sk && (cookie || nonce != drv.nonce)) || fds[JOIN_DOMAIN] < 0)
 		return;
@@ -86,15 +69,12 @@ void join_answer(int chan, u64 cookie, u64 nonce)
 		r.gen = atomic_load(&sk->gen);
 		r.udp_serial = port ? atomic_load(&port->udp_serial) : 0;
 	}
-	fresh = sk ? udp_of_fresh(sk) : -1;
-	fds[JOIN_UDP] = fresh >= 0 ? fresh : port ? port->port.drv_fd : -1;
+	fds[JOIN_UDP] = port ? port->port.drv_fd : -1;
 	r.nfds = JOIN_UDP + (fds[JOIN_UDP] >= 0);
 	care_msg_init(&cm, &r, sizeof(r), fds, r.nfds);
 	if (sys_sendmsg(chan, &cm.m, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		care_met();
 	sys_close(fds[JOIN_ALIVE]);
-	if (fresh >= 0)
-		sys_close(fresh);
 }
 
 /* ---- the process ------------------------------------------------------------------------ */
@@ -346,7 +326,7 @@ int rt_join(int fd, struct sock_ref *ret)
 	if (sk) {
 		*ret = (struct sock_ref){ sk, atomic_load(&sk->gen) };
 		if (atomic_load(&sk->kind) == SK_FRESH)
-			fresh_made();	/* shared it was by the sender */
+			fresh_made();
 		local_ref(sk);
 		atomic_store(&sk->shared, 1);
 	}

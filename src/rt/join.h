@@ -5,7 +5,8 @@
 #include "base.h"
 
 enum { HELLO_PAIR = 0, HELLO_AGAIN = 1, HELLO_JOIN = 2, HELLO_BOTH = 3,
-       HELLO_ROUND = 4 };	/* hang up when you have seen all hang-ups */
+       HELLO_ROUND = 4,		/* hang up when you have seen all hang-ups */
+       HELLO_GIVEN = 5 };	/* given.c: the app end, maybe the UDP socket */
 
 struct hello {			/* what a connecting app end says first */
 	u64 nonce;

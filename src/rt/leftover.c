@@ -30,13 +30,16 @@ static bool round_of_all(void)
 {
 	bool any = false;
 
-	mirror_driver_round(USEC_NEVER);	/* of a listener that was closed just now? */
+	/* Of a listener that was closed just now? A driver of ours that we have not
+	 * met is one that a child of ours had. */
+	mirror_driver_round(USEC_NEVER);
 	for (u32 i = 0; i < DOMAIN_ARENAS; i++) {
 		const struct domain_arena *row = &drv.dom->arenas[i];
 		u64 hello = atomic_load(&row->hello);
 
-		if (domain_row_state(row) == ROW_LIVE && hello && i != arena_row(drv.ar) &&
-		    domain_row_deserted(row))
+		if (domain_row_state(row) != ROW_LIVE || !hello)
+			continue;
+		if (i == arena_row(drv.ar) ? !rt_running() : domain_row_deserted(row))
 			any |= round_of(hello);
 	}
 	return any;

@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/accept.c \
 	%reldir%/care.c %reldir%/care.h %reldir%/caretaker.c \
 	%reldir%/join.c %reldir%/join.h \
-	%reldir%/driven.c %reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/fresh.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
+	%reldir%/driven.c %reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/fresh.c %reldir%/given.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
 	%reldir%/errq.c %reldir%/errq.h \
 	%reldir%/both.c %reldir%/follow.c %reldir%/recv_ctl.c %reldir%/renew.c \
 	%reldir%/family.c \

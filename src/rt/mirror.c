@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
+#include "rt/care.h"
 #include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -55,13 +56,7 @@ static int connect_driver(int fd)
 int mirror_pair(struct sock *sk, int fd)
 {
 	struct hello h = { drv.nonce, sk->index, atomic_load(&sk->gen), 0, 0 };
-	struct iovec iov = { &h, sizeof(h) };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl = { .buf = { 0 } };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
-			    .msg_controllen = sizeof(ctl.buf) };
+	struct care_msg cm;
 	int ret, udp = sock_udp_fd(sk);
 
 	if (udp < 0)
@@ -69,13 +64,10 @@ int mirror_pair(struct sock *sk, int fd)
 	ret = connect_driver(fd);
 	if (ret < 0)
 		return ret;
-	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &udp, sizeof(udp));
+	care_msg_init(&cm, &h, sizeof(h), &udp, 1);
 	sk->m = (struct mirror){ .paired = true, .plugged = true };
 	atomic_store(&sk->offered, 1);
-	ret = (int)sys_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ret = (int)sys_sendmsg(fd, &cm.m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (ret < 0) {
 		sk->m = (struct mirror){ .paired = false };
 		return ret;
@@ -85,26 +77,18 @@ int mirror_pair(struct sock *sk, int fd)
 	return 0;
 }
 
-int mirror_send(const struct hello *h, int fd)
+int mirror_send(const struct hello *h, const int *fds, unsigned n)
 {
-	struct iovec iov = { (void *)(uintptr_t)h, sizeof(*h) };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl = { .buf = { 0 } };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
-			    .msg_controllen = sizeof(ctl.buf) };
+	struct hello said = *h;
+	struct care_msg cm;
 	int chan = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ret;
 
 	if (chan < 0)
 		return chan;
-	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &fd, sizeof(fd));
+	care_msg_init(&cm, &said, sizeof(said), fds, n);
 	ret = connect_driver(chan);
 	if (!ret)
-		ret = (int)sys_sendmsg(chan, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ret = (int)sys_sendmsg(chan, &cm.m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sys_close(chan);
 	return ret;
 }
@@ -199,6 +183,7 @@ static bool adopt(int fd, const struct hello *h, int udp)
 	if (h->nonce != drv.nonce || !sk || atomic_load(&sk->gen) != h->gen ||
 	    !atomic_load(&sk->offered) || sk->owner_fd >= 0)
 		return false;
+	given_used(sk);
 	sk->owner_fd = fd;
 	sk->port.drv_fd = udp;
 	life_adopt(sk);
@@ -233,6 +218,7 @@ struct pending {
 	ev_io io;
 	ev_timer limit;
 	struct list link;
+	bool reading;
 };
 
 static struct list pendings = { &pendings, &pendings };
@@ -250,8 +236,13 @@ static void stop_waiting(struct pending *p)
 
 static void pending_try(struct pending *p)
 {
+	if (p->reading)
+		return;
+	p->reading = true;
 	if (read_hello(p->io.fd))
 		stop_waiting(p);
+	else
+		p->reading = false;
 }
 
 /* Who spoke before somebody else is heard before him. */
@@ -269,41 +260,64 @@ static void pending_all(void)
 	inside = false;
 }
 
+/* The driver keeps what comes with it as its own. */
+static bool run_hello(int fd, const struct hello *h, int fds[2])
+{
+	bool kept = false;
+
+	if (h->again == HELLO_JOIN && (same_user(fd) || h->nonce == drv.nonce)) {
+		pending_all();		/* it may ask for what was given before */
+		join_answer(fd, (u64)h->gen << 32 | h->index, h->nonce);
+	} else if (h->nonce != drv.nonce) {
+		return false;
+	} else if (h->again == HELLO_BOTH && fds[0] >= 0) {
+		kept = both_adopt(h->index, h->gen, fds[0]);
+	} else if (h->again == HELLO_GIVEN && fds[0] >= 0 &&
+		   given_adopt(h, fds[0], fds[1])) {
+		fds[1] = -1;
+	} else if (h->again == HELLO_AGAIN) {
+		return adopt_again(fd, h);
+	} else if (h->again == HELLO_PAIR && fds[0] >= 0) {
+		kept = adopt(fd, h, fds[0]);
+		if (kept)
+			fds[0] = -1;
+		return kept;
+	}
+	if (kept)
+		fds[0] = -1;
+	return false;
+}
+
 /* 0: not there yet. */
 static int read_hello(int fd)
 {
 	struct hello h;
-	struct iovec iov = { &h, sizeof(h) };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
-			    .msg_controllen = sizeof(ctl.buf) };
-	ssize_t n = sys_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *cm;
-	int udp = -1;
+	struct care_msg cm;
+	int fds[2] = { -1, -1 };
+	ssize_t n;
+	bool kept;
 
+	care_msg_init(&cm, &h, sizeof(h), NULL, 0);
+	cm.m.msg_control = cm.ctl;
+	cm.m.msg_controllen = CMSG_LEN(sizeof(fds));
+	n = sys_recvmsg(fd, &cm.m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n == -EAGAIN)
 		return 0;
-	cm = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
-	    cm->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&udp, CMSG_DATA(cm), sizeof(udp));
-	if (n == sizeof(h) && h.again == HELLO_JOIN &&
-	    (same_user(fd) || h.nonce == drv.nonce))
-		join_answer(fd, (u64)h.gen << 32 | h.index, h.nonce);
-	else if (n == sizeof(h) && h.again == HELLO_BOTH && h.nonce == drv.nonce && udp >= 0)
-		udp = both_adopt(h.index, h.gen, udp) ? -1 : udp;
-	else if (n == sizeof(h) && (h.again ? adopt_again(fd, &h) : udp >= 0 && adopt(fd, &h, udp)))
-		return 1;
-	if (n == sizeof(h) && h.nonce == ~drv.nonce)	/* see mirror_driver_round() */
-		pending_all();
-	driver_see_hups();
-	if (udp >= 0)
-		sys_close(udp);
-	sys_close(fd);
-	return -1;
+	if (n > 0)
+		care_take_fds(&cm.m, fds, ARRAY_SIZE(fds));
+	kept = n == sizeof(h) && run_hello(fd, &h, fds);
+	if (!kept) {
+		if (n == sizeof(h) && h.nonce == ~drv.nonce) /* see mirror_driver_round() */
+			pending_all();
+		driver_see_hups();
+		given_look();
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			sys_close(fds[i]);
+	if (!kept)
+		sys_close(fd);
+	return kept ? 1 : -1;
 }
 
 static void on_pending(struct ev_loop *loop, ev_io *w, int revents)
@@ -330,7 +344,7 @@ static bool wait_for_hello(int fd, bool stranger)
 
 	if (stranger && strangers >= STRANGERS_MAX)
 		return false;
-	p = malloc(sizeof(*p));
+	p = calloc(1, sizeof(*p));
 	if (!p)
 		return false;
 	ev_io_init(&p->io, on_pending, fd, EV_READ);
@@ -346,6 +360,7 @@ static bool wait_for_hello(int fd, bool stranger)
 
 void mirror_hello(void)
 {
+	pending_all();
 	for (;;) {
 		int fd = sys_accept4(drv.hello_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 

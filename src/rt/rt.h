@@ -87,7 +87,7 @@ struct driver {
 	ev_prepare prepare;
 	ev_check check;
 	ev_timer tick;
-	int wake_fd, hello_fd, alive_fd, hup_epfd, ports_epfd, wait_epfd, kick_fd;
+	int wake_fd, hello_fd, alive_fd, hup_epfd, given_epfd, ports_epfd, wait_epfd, kick_fd;
 	struct idmap *by_id, *by_peer;	/* rx_lock */
 	struct twtab *tw;
 	struct sock_timer **timers;	/* by sock index */
@@ -95,6 +95,7 @@ struct driver {
 	struct relay **relays;		/* by sock index */
 	u32 ntables;			/* length of the three */
 	u32 nknown;			/* socks it drives */
+	u32 ngiven;			/* and those of given.c */
 	u32 ticks;			/* counts up, from 1; rx_lock */
 	u32 touched[256];		/* socks met in this receive batch; rx_lock */
 	unsigned ntouched;
@@ -251,7 +252,8 @@ int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
 int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
 /* app side: returns when the driver has seen all hang-ups, or then */
-int mirror_send(const struct hello *h, int fd);	/* app side: tells the driver; fd goes along */
+/* app side: tells the driver; one descriptor or two go along */
+int mirror_send(const struct hello *h, const int *fds, unsigned n);
 void mirror_driver_round(usec_t until);
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
 void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is gone */
@@ -302,6 +304,14 @@ void fresh_shared(struct sock *sk);	/* one process more will hold it */
 void fresh_forked(void);		/* before a fork */
 void fresh_closed(struct sock *sk);	/* lock held: the last close here; unlocks */
 
+/* ---- given.c: those of them that go to another program -------------------------------- */
+
+bool given_here(const struct sock *sk);	/* driver, as all of these */
+bool given_adopt(const struct hello *h, int app, int udp);	/* true: udp is its own now */
+void given_used(struct sock *sk);	/* it listens or connects */
+void given_follow(struct sock *sk, int udp);	/* the driver before had it */
+void given_look(void);			/* at ticks: those that nobody holds end */
+
 /* ---- linger.c ------------------------------------------------------------------ */
 
 /* Lock held: how long a close that is the last may take; 0: it does not wait. */
@@ -338,7 +348,6 @@ void relay_stop(struct sock *sk);
 int relay_start(struct sock *sk, int fd);	/* lock held; as sock_relay() */
 void exit_if_asked(void);		/* driver */
 void exit_if_idle(void);
-bool rt_running(void);			/* this process has an event thread */
 
 /* ---- sweep.c ---------------------------------------------------------------------------- */
 

@@ -15,6 +15,11 @@ bool sock_stale(const struct sock_ref *r)
 	return atomic_load(&r->sk->gen) != r->gen || atomic_load(&r->sk->stale);
 }
 
+bool sock_bound(const struct sock_ref *r)
+{
+	return r->sk->bound;
+}
+
 u32 sock_ready(const struct sock_ref *r)
 {
 	u32 ready = atomic_load(&r->sk->ready), kind = atomic_load(&r->sk->kind);

@@ -102,6 +102,7 @@ struct sock {
 	_Atomic u32 udp_serial;	/* times that its UDP socket was replaced */
 	_Atomic u64 cookie;	/* SO_COOKIE of the app end: who meets it knows it by this */
 	_Atomic u32 others;	/* fresh: processes more that may hold it */
+	_Atomic u32 given;	/* fresh: its driver ends it (given.c) */
 	_Atomic u32 offered;	/* whoever made it is ready for the driver to adopt it */
 	_Atomic u32 rseq, wseq;	/* futexes: readable, writable changed */
 	_Atomic u32 rwait, wwait;	/* somebody sleeps on them */
@@ -134,6 +135,7 @@ struct sock {
 	bool touched;		/* driver: met in this receive batch */
 	bool known;		/* driver: in its tables */
 	bool peer_known;	/* driver: by the peer's id too */
+	bool given_known;	/* driver: given, and not yet used */
 	u8 logged_state;	/* enum conn_state that the log has; 0: none yet */
 	u32 icmp_err;		/* with PEND_ICMP */
 	u32 sender_tick;	/* driver: the tick in which it last sent to us */
@@ -214,7 +216,12 @@ static inline struct driver *rt_enter(const struct sock *sk)
  * sock's? Then the process joins its family, and *ret is the sock. */
 int rt_join(int fd, struct sock_ref *ret);
 /* A descriptor of it is about to be sent to another process; false: was not. */
-void sock_passed(struct sock_ref *r, bool done);
+void sock_passed(struct sock_ref *r, int fd, bool done);
+/* And about to be there in another program. True: it is one that no driver knew,
+ * and that can be used there. */
+bool sock_give(struct sock_ref *r, int fd);
+bool sock_bound(const struct sock_ref *r);
+bool rt_running(void);		/* it has somebody to be given to */
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
 
 /* READY_IN, READY_OUT, READY_RDHUP, READY_PRI and SOCK_READY_ERRQ as poll would report them now. UNKNOWN:

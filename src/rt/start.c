@@ -346,7 +346,8 @@ static int launch(void)
 		sys_close(drv.hello_fd);
 		return wake;
 	}
-	ret = (int)sys_call6(SYS_pipe2, (long)alive, O_CLOEXEC, 0, 0, 0, 0);
+	/* who reads it may have been told of an end that is none any more */
+	ret = (int)sys_call6(SYS_pipe2, (long)alive, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
 	if (ret < 0) {
 		sys_close(drv.hello_fd);
 		sys_close(wake);

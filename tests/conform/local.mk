@@ -63,3 +63,5 @@ conform_programs += %reldir%/bynumber %reldir%/fastopen %reldir%/interrupted %re
 %canon_reldir%_bynumber_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_interrupted_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_fastopen_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+conform_programs += %reldir%/given
+%canon_reldir%_given_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
