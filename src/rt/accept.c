@@ -9,6 +9,18 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
+/* The listener is none any more (rudpstat -K): whatever came says only that. */
+static int was_reset(struct cmsghdr *cm)
+{
+	int got;
+
+	if (cm && cm->cmsg_type == SCM_RIGHTS && cm->cmsg_len == CMSG_LEN(sizeof(int))) {
+		memcpy(&got, CMSG_DATA(cm), sizeof(got));
+		sys_close(got);
+	}
+	return -EINVAL;
+}
+
 /* Takes one message out of the listener's mirror. */
 static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
 {
@@ -30,6 +42,8 @@ static int take(struct sock *lsk, int fd, int flags, u32 *index, u32 *gen)
 		return -EINVAL;		/* shut down: no longer listening */
 	if (n < 0)
 		return (int)n;
+	if (unlikely(atomic_load(&lsk->kind) != SK_LISTENER))
+		return was_reset(cm);
 	atomic_fetch_sub(&lsk->shown, 1);
 	if (!cm || cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EMFILE;		/* the kernel had no number; the driver queues it again */

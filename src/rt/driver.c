@@ -87,7 +87,7 @@ static void on_wake(struct ev_loop *loop, ev_io *w, int revents)
 	sys_read(w->fd, &n, sizeof(n));
 }
 
-/* rudpstat asks for a connection's end. Slots are freed by this thread alone,
+/* rudpstat asks for a socket's end. Slots are freed by this thread alone,
  * so the generation is still right when the note is left. */
 static void run_kill(void)
 {
@@ -96,7 +96,8 @@ static void run_kill(void)
 	struct sock *sk = request ? rt_sock((u32)request) : NULL;
 	u32 kind = sk ? atomic_load(&sk->kind) : SK_FREE;
 
-	if (!sk || atomic_load(&sk->gen) != gen || (kind != SK_CONN && kind != SK_RELAY))
+	if (!sk || atomic_load(&sk->gen) != gen ||
+	    (kind != SK_CONN && kind != SK_RELAY && kind != SK_LISTENER))
 		return;
 	if (sock_note_trylock(sk, gen, PEND_KILL))
 		sock_unlock(sk, -1);

@@ -132,10 +132,7 @@ void life_hup(struct sock *sk)
 	atomic_store(&sk->stale, 1);
 	if (atomic_load(&sk->kind) == SK_LISTENER) {
 		sk->closing = true;
-		listen_close(sk);
-		port_release(sk->port.drv_fd);
-		if (drv.caretaker)
-			port_split(sk);
+		listen_end(sk);
 		return;
 	}
 	if (atomic_load(&sk->kind) == SK_RELAY && !relay_hup(sk))

@@ -12,6 +12,8 @@
 #include "rt/rt.h"
 #include "rt/sys.h"
 
+enum { WAITERS_MAX = 512 };	/* threads in accept() on one listener */
+
 struct accept_msg {
 	u32 index, gen;
 };
@@ -106,10 +108,49 @@ static int hand_out(struct sock *lsk, struct sock *sk)
 	return 0;
 }
 
+void listen_end(struct sock *lsk)
+{
+	listen_close(lsk);
+	port_release(lsk->port.drv_fd);
+	if (drv.caretaker)
+		port_split(lsk);
+}
+
+/* Those whose descriptors lie in the mirror. Who takes one out meanwhile has
+ * accepted a connection that is reset. */
+static void reset_handed_out(const struct sock *lsk)
+{
+	for (u32 i = 1; i < arena_slots_max(drv.ar); i++) {
+		struct sock *sk = rt_sock(i);
+
+		if (atomic_load(&sk->kind) == SK_CONN && sk->listener == lsk->index + 1 &&
+		    !sk->accepted && sock_note_trylock(sk, atomic_load(&sk->gen), PEND_KILL))
+			sock_unlock(sk, -1);
+	}
+}
+
+/* Was reset from outside. Who waits in accept() takes as many bytes as a message
+ * has; behind these the mirror shows the error, as that of a connection that
+ * failed: that is what it is now, and can be made a listener again. */
+static void become_failed(struct sock *lsk)
+{
+	static const char wake[WAITERS_MAX * sizeof(struct accept_msg)];
+
+	listen_end(lsk);
+	lsk->connect_started = true;
+	atomic_store(&lsk->kind, SK_CONN);
+	reset_handed_out(lsk);
+	sys_send(lsk->owner_fd, wake, sizeof(wake), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void listen_refill(struct sock *lsk)
 {
 	if (lsk->closing || lsk->owner_fd < 0)
 		return;
+	if (lsk->conn.state == CONN_CLOSED) {
+		become_failed(lsk);
+		return;
+	}
 	queue_full(lsk);
 	while (lsk->in_flight < ACCEPT_IN_FLIGHT) {
 		struct sock *sk = dequeue(lsk);

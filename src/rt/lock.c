@@ -162,6 +162,7 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 	if (pending & PEND_KILL) {
 		rt_log(RUDP_LOG_WARN, "kill", "id=%016llx", (unsigned long long)sk->conn.id);
 		conn_abort(&sk->conn, ECONNABORTED, now);
+		pending |= PEND_REFILL;		/* a listener's end */
 	}
 	if (pending & PEND_HUP)
 		sk->hung_up = true;

@@ -241,8 +241,10 @@ void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
 	     const union sock_addr *to);
 void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m);
 int listen_send(struct sock *lsk, int app, u32 index, u32 gen);
-void listen_refill(struct sock *lsk);	/* lock held: hand out up to 16 */
+void listen_refill(struct sock *lsk);	/* lock held: hand out up to 16; one that
+					 * was reset becomes a failed connection */
 void listen_close(struct sock *lsk);	/* lock held: abort what waits */
+void listen_end(struct sock *lsk);	/* and give the number away */
 bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen;
 						 * true: queued again */
 

@@ -16,7 +16,7 @@ static int kill_one(const struct stat_conn *c)
 	struct driver_shm *shm;
 	int ret;
 
-	if (c->listener || c->st == CONN_CLOSED)
+	if (c->st == CONN_CLOSED)
 		return -ENOTCONN;
 	shm = control_driver(c);
 	if (!shm)

@@ -8,7 +8,7 @@
 
 #include "rudpstat/snapshot.h"
 
-/* Every connection in the snapshots; what could not be reset is taken out of
+/* Every connection and listener in the snapshots; what could not be reset is taken out of
  * them, after a line on standard error, and -ESRCH returned. */
 int kill_sockets(struct stat_domain *s, size_t n);
 

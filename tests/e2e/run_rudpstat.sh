@@ -1,6 +1,7 @@
 #!/bin/bash
-# rudpstat looks at programs that run: sockets are reset on request, the live
-# view draws and obeys its keys in a terminal, and a stopped program is shown.
+# rudpstat looks at programs that run: connections and listeners are reset on
+# request, the live view draws and obeys its keys in a terminal, and a stopped
+# program is shown.
 # rudp-run starts what it was given, or says why it would not.
 . "$(dirname "$0")/../lib.sh"
 need_python
@@ -32,6 +33,16 @@ killed()
 	"$rudpstat" -KH -d "$RUDP_DOMAIN" dport "$port" >killed || return
 	equal "$(wc -l <killed)" 1 && wait "$self"
 	equal "$(grep -c '^\(reader: ConnectionReset\|writer: ConnectionAborted\)' "$server_log")" 2
+}
+
+# Natively by ss, which shows that the test is right, where the kernel can.
+listener_killed()
+{
+	local by=("$rudpstat" -KHl -d "$RUDP_DOMAIN") rc=0
+
+	[ "$mode" = rudp ] || by=(ss -KHtn)
+	run "$python" "$e2e_src/killed.py" "${by[@]}" || rc=$?
+	[ "$rc" = 77 ] && [ "$mode" = native ] || return "$rc"
 }
 
 stopped()
@@ -81,6 +92,7 @@ launcher()
 
 tests()
 {
+	check "a listener is reset: it listens no more, who waits is told" listener_killed
 	[ "$mode" = rudp ] || { self && stop_all && pass "the program runs"; return; }
 	[ "${SANITIZERS:-no}" != no ] || launcher
 	export RUDPSTAT_HISTORY=$tmp/history
