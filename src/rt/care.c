@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "rt/care.h"
+#include "rt/loader.h"
 #include "rt/log.h"
 #include "rt/sys.h"
 
@@ -30,6 +31,7 @@ struct passed { u32 gen[CARE_KINDS]; };		/* gen + 1; 0: not passed */
 
 static struct {
 	int chan, pidfd;
+	bool ready;			/* it has said that it is there */
 	usec_t began, retry_at, retry_us;
 	struct passed *passed;		/* by sock index */
 	u32 npassed;
@@ -69,14 +71,14 @@ void care_paths(const char *loader, const char *library)
 
 void care_prepare(void)
 {
-	void *in_loader = dlsym(RTLD_DEFAULT, "__tls_get_addr");
-	Dl_info loader, library;
+	const char *loader = loader_path();
+	Dl_info library;
 
 	if (care.library[0])
 		return;
 	keep_environment();
-	if (in_loader && dladdr(in_loader, &loader) && dladdr((void *)care_prepare, &library))
-		care_paths(loader.dli_fname, library.dli_fname);
+	if (loader && dladdr((void *)care_prepare, &library))
+		care_paths(loader, library.dli_fname);
 }
 
 /* ---- starting it --------------------------------------------------------------------- */
@@ -229,6 +231,7 @@ static bool start(void)
 	sys_close(sv[1]);
 	care.chan = sv[0];
 	care.pidfd = l.pidfd;
+	care.ready = false;
 	if (!begun) {
 		sys_close(sv[0]);
 		care.chan = -1;
@@ -345,8 +348,13 @@ static bool pass(void)
 static bool lives(void)
 {
 	char c;
+	ssize_t ret;
 
-	if (care.chan >= 0 && sys_recv(care.chan, &c, 1, MSG_DONTWAIT) != -EAGAIN)
+	if (care.chan < 0)
+		return false;
+	while ((ret = sys_recv(care.chan, &c, 1, MSG_DONTWAIT)) == 1)
+		care.ready = true;
+	if (ret != -EAGAIN)
 		bury();
 	return care.chan >= 0;
 }
@@ -383,6 +391,8 @@ void care_tick(void)
 	care.ripe = care.nyoung;
 }
 
+/* What was started may still fail to load: a library that is not readable any
+ * more, a limit of memory. */
 bool care_all(void)
 {
 	usec_t until = rt_now() + LINGER_MS * 1000;
@@ -390,14 +400,22 @@ bool care_all(void)
 	if (!lives() && !start())
 		return false;
 	for (;;) {
-		struct pollfd p = { .fd = care.chan, .events = POLLOUT };
+		struct pollfd p = { .fd = care.chan, .events = POLLIN };
 		struct timespec ts = { .tv_nsec = 10000000 };
+		bool passed;
 
 		care.ripe = care.nyoung;
-		if (pass())
-			return true;
-		if (rt_now() > until || !lives())
+		passed = pass();
+		if (!lives())
 			return false;
+		if (passed && care.ready)
+			return true;
+		if (rt_now() > until) {
+			bury();
+			return false;
+		}
+		if (!passed)
+			p.events |= POLLOUT;
 		sys_call6(SYS_ppoll, (long)&p, 1, (long)&ts, 0, 0, 0);
 	}
 }

@@ -2,9 +2,9 @@
  * care.h - what passes between a driver and its standing caretaker: a
  * SOCK_SEQPACKET pair. The first message says whose caretaker it is and brings
  * what every driver of the family needs; each other one is a list of socks
- * whose descriptors come with it, or are to be forgotten. The end of the
- * channel is the end of the driver's event thread, however it came about:
- * exit, exec, a signal.
+ * whose descriptors come with it, or are to be forgotten. The caretaker says one
+ * byte, once, when it has been introduced. The end of the channel is the end of
+ * the driver's event thread, however it came about: exit, exec, a signal.
  *
  * The caretaker is this library run as a program by the dynamic loader: a
  * forked child would keep the program's memory, its mappings and shared

@@ -404,6 +404,7 @@ ENTRY _Noreturn void caretaker_entry(void)
 	rt_init_env();
 	if (!be_introduced() || chdir("/") < 0)
 		quit();
+	sys_send(CARE_CHANNEL, "", 1, MSG_NOSIGNAL);	/* nobody there: what is passed was sent */
 	serve();
 	drive();
 	quit();

@@ -7,7 +7,8 @@
  *				"BYTES end" or "BYTES reset"
  *	ends say HOW PORT	connects, sends until nothing more is taken, says
  *				how many bytes that were, and ends: return, exit,
- *				_exit, quick_exit, syscall, exec, abort; or, half
+ *				_exit, quick_exit, syscall, exec, abort; poor: with
+ *				no memory for a program to load a library; or, half
  *				a second later, by TERM, SEGV, KILL
  *	ends fork PORT		as say; a child holds the connection, its parent
  *				ends at once, the child says 1000000 bytes more
@@ -128,7 +129,9 @@ static void end(const char *how)
 
 	if (!strcmp(how, "exit"))
 		exit(0);
-	if (!strcmp(how, "_exit"))
+	if (!strcmp(how, "poor"))
+		setrlimit(RLIMIT_AS, &(struct rlimit){ 1 << 20, 1 << 20 });
+	if (!strcmp(how, "_exit") || !strcmp(how, "poor"))
 		_exit(0);
 	if (!strcmp(how, "quick_exit"))
 		quick_exit(0);

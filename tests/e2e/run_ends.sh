@@ -99,6 +99,7 @@ tests()
 		RUDP_CARETAKER=off check "ends by $how, without a standing caretaker" \
 			one $((n += 1)) say "$how"
 	done
+	RUDP_CARETAKER=off check "ends where no caretaker can load" one $((n += 1)) say poor
 	check "its child goes on" one $((n += 1)) fork
 	check "wait() tells of its own children alone" one $((n += 1)) wait
 	if command -v python3 >/dev/null; then
