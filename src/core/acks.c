@@ -18,13 +18,6 @@ enum {
 	SACK_WALK_MAX = 128,	/* segments looked at for one acknowledgement */
 };
 
-void acks_init(struct conn *c)
-{
-	c->quick_left = 0;
-	c->pingpong = false;
-	acks_forget(c);
-}
-
 /* ---- when ------------------------------------------------------------ */
 
 static void quickacks(struct conn *c)

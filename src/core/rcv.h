@@ -78,7 +78,6 @@ void rcv_skip(struct conn *c, size_t len);	/* drops from the front of the queue 
 
 /* ---- acknowledgements (acks.c) --------------------------------------- */
 
-void acks_init(struct conn *c);
 void acks_data_received(struct conn *c, u32 len, usec_t now);
 void acks_dsack(struct conn *c, u64 start, u64 end);	/* a duplicate came */
 void acks_ofo_added(struct conn *c, u64 start, u64 end);

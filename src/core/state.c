@@ -57,7 +57,6 @@ void conn_init(struct conn *c, const struct conn_seed *seed, usec_t now)
 		c->timer[t] = USEC_NEVER;
 	rtt_init(&c->rtt);
 	recovery_init(c);
-	acks_init(c);
 }
 
 void conn_purge(struct conn *c)

@@ -81,6 +81,8 @@ static s64 count_table(struct arena *ar, s64 *pool)
 	memset(ar->hint, 0, sizeof(ar->hint));
 	ar->resident = 0;
 	ar->resident_top = pages / 64;
+	map_put(l->free_map, 0, false);		/* page 0 is never handed out */
+	map_put(l->resident_map, 0, false);
 	*pool = 0;
 	for (u32 i = 1; i < pages; i++) {
 		const struct page_entry *e = &l->table[i];

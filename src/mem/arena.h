@@ -80,18 +80,6 @@ int arena_create_private(struct arena **ret, struct domain *d, u32 pages, u32 sl
 			 size_t slot_size);
 void arena_destroy_private(struct arena *ar);
 
-/* A run of exactly n free pages, first fit from the lowest address (hot in
- * the cache), owned by owner/gen; the caller has charged them. 0: no address
- * space or real memory left. */
-u32 arena_take(struct arena *ar, unsigned n, u32 owner, u32 gen);
-/* The same, but whatever run length up to n is to be had at once. */
-u32 arena_take_most(struct arena *ar, unsigned n, unsigned *got, u32 owner, u32 gen);
-/* Gives n pages back; the caller uncharges afterwards. Punches holes as the
- * credit rules of D8.3 and D8.16 say. */
-void arena_give(struct arena *ar, u32 page, unsigned n);
-/* Changes the owner of n pages (pool to sock and back). */
-void arena_rename(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen);
-
 /* What every slot begins with. */
 struct slot_head {
 	pthread_mutex_t lock;	/* robust, process-shared; made once, for ever */

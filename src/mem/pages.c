@@ -249,9 +249,7 @@ void pages_give(struct arena *ar, u32 page, unsigned n)
 		struct page_entry *e = &l->table[i];
 
 		assert(e->owner != OWNER_FREE);
-		e->next = 0;
-		e->used = 0;
-		set_owner(e, OWNER_FREE, 0);
+		set_owner(e, OWNER_FREE, 0);	/* the rest counts for an owner alone */
 	}
 	map_set(l->resident_map, page, n);
 	map_set(l->free_map, page, n);
@@ -339,61 +337,4 @@ bool pages_populate(struct arena *ar, u32 page, unsigned n)
 	while (ret && errno == EINTR);
 	/* Kernels before 5.14, and filters of system calls: faults do it. */
 	return !ret || (errno != ENOMEM && errno != EFAULT && errno != EHWPOISON);
-}
-
-/* ---- the lock taken inside ---------------------------------------------------------------------- */
-
-/* Gets the blocks, or gives the pages back. */
-static u32 populated(struct arena *ar, u32 page, unsigned n, bool fresh)
-{
-	if (!page || !fresh || pages_populate(ar, page, n))
-		return page;
-	arena_lock(ar);
-	pages_give(ar, page, n);
-	arena_unlock(ar);
-	return 0;
-}
-
-u32 arena_take(struct arena *ar, unsigned n, u32 owner, u32 gen)
-{
-	bool fresh;
-	u32 page;
-
-	assert(n >= 1 && n <= RUN_PAGES_MAX);
-	arena_lock(ar);
-	page = pages_take(ar, n, owner, gen);
-	fresh = ar->taken_fresh;
-	arena_unlock(ar);
-	return populated(ar, page, n, fresh);
-}
-
-u32 arena_take_most(struct arena *ar, unsigned n, unsigned *got, u32 owner, u32 gen)
-{
-	unsigned len = 0;
-	bool fresh;
-	u32 page;
-
-	assert(n >= 1 && n <= RUN_PAGES_MAX);
-	arena_lock(ar);
-	page = pages_take_most(ar, n, &len, owner, gen);
-	fresh = ar->taken_fresh;
-	arena_unlock(ar);
-	page = populated(ar, page, len, fresh);
-	if (page)
-		*got = len;
-	return page;
-}
-
-void arena_give(struct arena *ar, u32 page, unsigned n)
-{
-	arena_lock(ar);
-	pages_give(ar, page, n);
-	arena_unlock(ar);
-}
-
-void arena_rename(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen)
-{
-	arena_lock(ar);
-	pages_rename(ar, page, n, owner, gen);
-	arena_unlock(ar);
 }

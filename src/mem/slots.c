@@ -94,9 +94,12 @@ void arena_recount_slots(struct arena *ar)
 {
 	struct arena_local *l = arena_local(ar);
 	s64 open = 0, counted = atomic_load(&l->row->sockets);
+	u32 top = min(arena_slots_max(ar), atomic_load(&ar->slots));	/* may be absurd */
 
+	top = min(top, ar->slots_limit);
 	ar->slot_free = 0;
-	for (u32 i = min(arena_slots_max(ar), ar->slots_limit); i-- > 0;) {
+	atomic_store(&ar->slot_top, top);
+	for (u32 i = top; i-- > 0;) {
 		struct slot_entry *e = &l->slottab[i];
 
 		open += e->acct;

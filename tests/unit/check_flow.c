@@ -31,6 +31,24 @@ START_TEST(t46_first_window)
 }
 END_TEST
 
+/* R4.4: the first guess of the peer's segment: the least of both MSS, half of
+ * the window and 536, but at least 88. */
+START_TEST(first_guess_of_the_segment_size)
+{
+	static const struct { u32 mss, wnd, guess; } rows[] = {
+		{ 1448, 65160, 536 }, { 400, 65160, 400 }, { 1448, 800, 400 },
+		{ 1448, 100, 88 }, { 50, 65160, 88 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		b.c.mss = rows[i].mss;
+		b.c.rcv_wnd = rows[i].wnd;
+		rcv_established(&b.c, b.now);
+		ck_assert_uint_eq(b.c.rcv_mss, rows[i].guess);
+	}
+}
+END_TEST
+
 static u32 raw_at(s64 rmem_alloc)
 {
 	b.c.window_clamp = 65536;
@@ -298,6 +316,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, t46_first_window);
+	tcase_add_test(t, first_guess_of_the_segment_size);
 	tcase_add_test(t, t47_window);
 	tcase_add_test(t, t48_never_shrinks);
 	tcase_add_test(t, zero_window_is_counted);

@@ -240,6 +240,90 @@ START_TEST(most_takes_what_there_is)
 }
 END_TEST
 
+/* The longest run there is, not the lowest that is long enough to begin with. */
+START_TEST(most_prefers_half_of_it_to_less)
+{
+	u32 one[ARENA];
+	unsigned got;
+
+	lim = test_limits(10000, 10000, 10000);
+	ck_assert_int_eq(domain_set_limits(w.d, &lim), 0);
+	for (int i = 0; i < ARENA; i++)
+		one[i] = mem_alloc(&a, 16, MEM_RCV, false);
+	for (int i = 0; i < 8; i++) {
+		if (i < 4)
+			mem_free(&a, one[100 + i], 16, MEM_RCV);
+		mem_free(&a, one[200 + i], 16, MEM_RCV);
+	}
+	ck_assert_uint_eq(mem_alloc_most(&a, 256, &got, MEM_RCV), one[200]);
+	ck_assert_uint_eq(got, 128);
+	total_is(ARENA - 4);
+}
+END_TEST
+
+/* Having looked for a long run in vain says nothing of shorter ones. */
+START_TEST(short_runs_are_found_after_long_ones_were_not)
+{
+	u32 one[ARENA];
+
+	lim = test_limits(10000, 10000, 10000);
+	ck_assert_int_eq(domain_set_limits(w.d, &lim), 0);
+	for (int i = 0; i < ARENA; i++)
+		one[i] = mem_alloc(&a, 16, MEM_RCV, false);
+	for (int i = 100; i < 102; i++)
+		mem_free(&a, one[i], 16, MEM_RCV);
+	ck_assert_uint_eq(mem_alloc(&a, 48, MEM_RCV, false), MEM_NONE);
+	ck_assert_uint_eq(mem_alloc(&a, 32, MEM_RCV, false), one[100]);
+	mem_free(&a, one[100], 32, MEM_RCV);
+	ck_assert_uint_eq(mem_alloc(&a, 80, MEM_RCV, false), MEM_NONE);
+	mem_free(&a, one[102], 16, MEM_RCV);
+	mem_free(&a, one[103], 16, MEM_RCV);
+	ck_assert_uint_eq(mem_alloc(&a, 64, MEM_RCV, false), one[100]);
+	total_is(ARENA);
+}
+END_TEST
+
+/* D8.16: punched out before it is uncharged, so that nobody charges what is
+ * there twice. */
+START_TEST(d8_16_credit_goes_back_without_its_blocks)
+{
+	lim.reserve = 64;
+	ck_assert_int_eq(domain_set_limits(w.d, &lim), 0);
+	mem_free(&a, mem_alloc(&a, 256, MEM_RCV, false), 256, MEM_RCV);
+	ck_assert_int_eq(w.ar->resident, 16);
+	arena_lock(w.ar);
+	charge_credit_back(w.ar, w.ar->credit - 5);
+	ck_assert_int_eq(w.ar->resident, 5);
+	arena_unlock(w.ar);
+	arena_flush(w.ar);
+	ck_assert_int_eq(w.ar->resident, 0);
+}
+END_TEST
+
+/* A take that credit pays and that finds no free page with a block leaves more
+ * blocks than credit: they go when the lock is left. */
+START_TEST(d8_16_credit_spent_on_fresh_pages)
+{
+	u32 unit[32];
+
+	lim.reserve = 64;
+	ck_assert_int_eq(domain_set_limits(w.d, &lim), 0);
+	for (int i = 0; i < 32; i++)
+		unit[i] = mem_alloc(&a, 16, MEM_RCV, false);
+	for (int i = 0; i < 32; i += 2)		/* no two of them adjacent */
+		mem_free(&a, unit[i], 16, MEM_RCV);
+	ck_assert_int_ge(w.ar->resident, 16);
+	for (int i = 0; i < 40 && w.ar->credit >= 2; i++) {
+		mem_alloc(&a, 32, MEM_RCV, false);
+		ck_assert_int_le(w.ar->resident, w.ar->credit);
+	}
+	ck_assert_int_lt(w.ar->resident, 16);
+	lim.reserve = 1;
+	ck_assert_int_eq(domain_set_limits(w.d, &lim), 0);
+	arena_flush(w.ar);
+}
+END_TEST
+
 START_TEST(t102_reserve)
 {
 	u32 unit[32];
@@ -477,6 +561,10 @@ int main(void)
 	tcase_add_test(t, adoption_refused_and_forced);
 	tcase_add_test(t, no_address_space_is_not_a_refusal);
 	tcase_add_test(t, most_takes_what_there_is);
+	tcase_add_test(t, most_prefers_half_of_it_to_less);
+	tcase_add_test(t, short_runs_are_found_after_long_ones_were_not);
+	tcase_add_test(t, d8_16_credit_goes_back_without_its_blocks);
+	tcase_add_test(t, d8_16_credit_spent_on_fresh_pages);
 	tcase_add_test(t, t102_reserve);
 	tcase_add_test(t, nth_request_is_refused);
 	tcase_add_test(t, t9_random_operations_exact);

@@ -244,7 +244,7 @@ START_TEST(attaches_through_the_domain)
 	if (!pid) {
 		struct domain *d2;
 		struct arena *ar2;
-		u32 more;
+		struct mem_acct more;
 
 		/* as after exec: nothing of it is mapped */
 		arena_detach(ar);
@@ -253,10 +253,11 @@ START_TEST(attaches_through_the_domain)
 			_exit(1);
 		if (ar2 != ar || *(u32 *)arena_unit_addr(ar2, unit) != 4711)
 			_exit(2);
-		more = arena_take(ar2, 16, OWNER_SOCK0 + 5, 1);
-		if (!more)
+		mem_acct_init(&more, ar2, OWNER_SOCK0 + 5, 1);
+		if (!mem_alloc(&more, 256, MEM_RCV, false))
 			_exit(3);
-		arena_give(ar2, more, 16);
+		mem_acct_purge(&more);
+		mem_acct_fini(&more);
 		arena_detach(ar2);
 		if (arena_attach(&ar2, d2, row, true) ||
 		    *(u32 *)arena_unit_addr(ar2, unit) != 4711)
@@ -350,6 +351,47 @@ START_TEST(little_address_space)
 }
 END_TEST
 
+/* A recount counts pages that this process could not map, too. */
+START_TEST(recount_of_what_is_not_mapped_here)
+{
+	struct rlimit rl = { 1 << 20, RLIM_INFINITY }, was;
+	s64 used;
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct mem_acct a;
+
+		mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+		for (int i = 0; i < 100; i++)
+			if (!mem_alloc(&a, 256, MEM_RCV, false))
+				_exit(1);
+		mem_free(&a, 1100 * PAGE_UNITS, 160 * PAGE_UNITS, MEM_RCV);
+		_exit(atomic_load(&ar->pages) <= PIECE_PAGES_MIN);
+	}
+	child_succeeds(pid);
+	used = ar->used;
+	ck_assert_int_eq(used, 1440);
+	ck_assert_int_ge(ar->resident, 160);
+	ck_assert_uint_eq(atomic_load(&arena_local(ar)->pages), PIECE_PAGES_MIN);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &was), 0);
+	rl.rlim_max = was.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &rl), 0);
+	arena_recount(ar, false);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &was), 0);
+	ck_assert_uint_eq(atomic_load(&arena_local(ar)->pages), PIECE_PAGES_MIN);
+	ck_assert_int_eq(ar->used, used);
+	ck_assert_int_eq(charged(), used);
+	ck_assert_int_eq(ar->resident, 160);	/* punched out by who can */
+	ck_assert_uint_eq(counted(d, CNT_MemAudit), 0);
+	arena_recount(ar, false);		/* with all of them mapped */
+	ck_assert_int_eq(ar->resident, 0);
+	ck_assert_int_eq(blocks(), used);
+	ck_assert_uint_gt(atomic_load(&arena_local(ar)->pages), PIECE_PAGES_MIN);
+	ck_assert_int_eq(ar->used, used);
+	ck_assert_uint_eq(counted(d, CNT_MemAudit), 0);
+}
+END_TEST
+
 START_TEST(small_files_only)
 {
 	pid_t pid = fork();
@@ -363,7 +405,8 @@ START_TEST(small_files_only)
 			_exit(1);
 		rl.rlim_cur = ARENA_SLOTS_OFF + PIECE_SLOTS_MIN * SOCK_SLOT;
 		setrlimit(RLIMIT_FSIZE, &rl);
-		_exit(arena_create(&ar2, d) != 0 || !arena_take(ar2, 16, OWNER_POOL, 0));
+		_exit(arena_create(&ar2, d) != 0 ||
+		      !mem_alloc(arena_pool(ar2), 256, MEM_RCV, false));
 	}
 	child_succeeds(pid);
 	/* and the row of the dead is free again */
@@ -469,8 +512,10 @@ int main(void)
 	tcase_add_test(t, attaches_through_the_domain);
 	tcase_add_loop_test(t, d8_16_blocks_never_exceed_the_charge, 0, 3);
 	tcase_add_test(t, slots_keep_their_lock_and_change_their_generation);
-	if (!SANITIZER_ADDRESSES)
+	if (!SANITIZER_ADDRESSES) {
 		tcase_add_test(t, little_address_space);
+		tcase_add_test(t, recount_of_what_is_not_mapped_here);
+	}
 	tcase_add_test(t, small_files_only);
 	tcase_add_test(t, occupied_address);
 	tcase_add_test(t, d8_3_idle_credit_goes_back);

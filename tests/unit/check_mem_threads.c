@@ -186,6 +186,45 @@ START_TEST(t14_entering_races_leaving)
 }
 END_TEST
 
+/* An audit beside somebody who charges and is refused: nothing is wrong at any
+ * moment, so nothing may be "mended". */
+static void *refused(void *arg)
+{
+	unsigned granted = 0;
+	struct mem_acct a;
+
+	mem_acct_init(&a, ar, OWNER_SOCK0 + 100, 1);
+	for (int i = 0; i < 20 * ROUNDS; i++)
+		granted += mem_alloc(&a, 16, MEM_RCV, false) != MEM_NONE;
+	ck_assert_uint_eq(granted, 0);
+	mem_acct_fini(&a);
+	atomic_store((atomic_bool *)arg, true);
+	return NULL;
+}
+
+START_TEST(t93_audit_beside_work)
+{
+	atomic_bool done = false;
+	pthread_t t;
+	int hold;
+
+	lim = test_limits(1, 1, 1);
+	lim.reserve = 1;
+	d = domain_private(&lim);
+	for (int i = 0; i < DOMAIN_ARENAS / 2; i++)	/* rows to be looked at around it */
+		ck_assert_int_eq(domain_row_claim(d, 0, &hold), i);
+	ck_assert_int_eq(arena_create_private(&ar, d, 64, 4, 1024), 0);
+	atomic_fetch_add(&d->memory_allocated, 1000);
+	atomic_fetch_add(&arena_local(ar)->row->charged, 1000);
+	ck_assert_int_eq(pthread_create(&t, NULL, refused, &done), 0);
+	while (!atomic_load(&done))
+		domain_audit(d);
+	pthread_join(t, NULL);
+	ck_assert_int_eq(domain_allocated(d), 1000);
+	ck_assert_uint_eq(counted(d, CNT_MemAudit), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("threads");
@@ -196,6 +235,7 @@ int main(void)
 	tcase_add_test(t, threads_share_a_real_arena);
 	tcase_add_test(t, t14_two_enter_at_once);
 	tcase_add_test(t, t14_entering_races_leaving);
+	tcase_add_test(t, t93_audit_beside_work);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -108,6 +108,21 @@ START_TEST(the_next_one_starts_from_it)
 }
 END_TEST
 
+/* Only a round trip longer than the opening's says that the first time-out
+ * should be later. */
+START_TEST(the_openings_round_trip_counts)
+{
+	ended(300000, 5000, 10, SSTHRESH_INF, 3);
+	for (u32 srtt = 299999; srtt <= 300001; srtt++) {
+		rtt_init(&B.c.rtt);
+		B.c.rtt.srtt_us = srtt;
+		B.c.rtt.rto_us = 777;
+		metrics_start(&B.c, B.now);
+		ck_assert_uint_eq(B.c.rtt.rto_us, srtt < 300000 ? 900000 : 777);
+	}
+}
+END_TEST
+
 /* Whatever others write there. */
 START_TEST(absurd_values_are_clamped)
 {
@@ -116,7 +131,7 @@ START_TEST(absurd_values_are_clamped)
 
 	mem_metrics_put(&B.c.mem, 7, &m, B.now);
 	again();
-	ck_assert_uint_le(B.c.rtt.rto_us, RTO_MAX_US);
+	ck_assert_uint_eq(B.c.rtt.rto_us, RTO_MAX_US / 4 * 3);
 	ck_assert_uint_le(B.c.reordering, 300);
 	conn_check(&B.c);
 	ended(1000, 10, 10, SSTHRESH_INF, 3);
@@ -146,6 +161,7 @@ static void add(TCase *t)
 	tcase_add_test(t, round_trips_are_rather_overestimated);
 	tcase_add_test(t, windows_as_the_state_says);
 	tcase_add_test(t, the_next_one_starts_from_it);
+	tcase_add_test(t, the_openings_round_trip_counts);
 	tcase_add_test(t, absurd_values_are_clamped);
 	tcase_add_test(t, the_oldest_gives_way);
 }

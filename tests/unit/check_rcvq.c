@@ -155,6 +155,20 @@ START_TEST(t52_isolated_ascending)
 }
 END_TEST
 
+/* What is told to be here is here: blocks within the ofo queue. */
+static void sacks_are_held(void)
+{
+	struct wire_hdr h = { 0 };
+	unsigned n = rcv_sack_fill(&b.c, &h, 16);
+
+	ck_assert_uint_gt(n, 0);
+	while (n--) {
+		ck_assert_uint_ge(h.sack[n].start, seg_of(b.c.ofoq.next)->seq);
+		ck_assert_uint_le(h.sack[n].end, seg_end(seg_of(b.c.ofoq.prev)));
+		ck_assert_uint_eq(h.sack[n].end - h.sack[n].start, 64);
+	}
+}
+
 START_TEST(t53_isolated_descending)
 {
 	u64 seq = 1000001;
@@ -167,6 +181,7 @@ START_TEST(t53_isolated_descending)
 	ck_assert_int_eq(b.c.mem.rmem_alloc, (79 - 10 + 1) * 512);
 	ck_assert_uint_eq(counter(&b, CNT_OfoPruned), 1);
 	ck_assert_uint_eq(counter(&b, CNT_TCPOFODrop), 0);
+	sacks_are_held();
 }
 END_TEST
 
@@ -179,6 +194,7 @@ START_TEST(t54_in_order_evicts_out_of_order)
 		feed(&b, 1 + 64 * i, 64);
 	ck_assert_uint_eq(b.c.rcv_nxt, 1 + 40 * 64);
 	ck_assert_uint_eq(counter(&b, CNT_OfoPruned), 1);
+	sacks_are_held();
 	ck_assert_int_eq(drink(&b, 10000), 40 * 64);
 }
 END_TEST
