@@ -16,7 +16,7 @@
 #include "rudpstat/trace.h"
 #include "rudpstat/watch.h"
 
-enum { SETS_MAX = 16 };
+enum { SETS_MAX = 16, LINE_MAX_COLUMNS = 79 };
 
 enum long_only { OPT_SET = 256, OPT_REAP, OPT_PROMETHEUS, OPT_COLOR, OPT_TRACE };
 
@@ -284,6 +284,30 @@ static int change_all(const struct args *a)
 
 /* ---- showing ------------------------------------------------------------------- */
 
+/* A domain stays when its last program has ended. */
+static bool in_use(const struct stat_domain *s)
+{
+	return s->nprocs || s->nconns || s->allocated || s->alloc || s->under_pressure;
+}
+
+/* The names alone of those that are not in use. */
+static void print_unused(const struct stat_domain *s, size_t n, bool any)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (in_use(&s[i]))
+			continue;
+		if (!at)
+			at = (size_t)printf("%snot in use:", any ? "\n" : "") - any;
+		if (at + 1 + strlen(s[i].name) > LINE_MAX_COLUMNS)
+			at = (size_t)printf("\n   ") - 1;
+		at += (size_t)printf(" %s", s[i].name);
+	}
+	if (at)
+		putchar('\n');
+}
+
 /* Among several domains, those where nothing is to be seen are left out. */
 static void print_text(const struct stat_domain *s, size_t n, unsigned show)
 {
@@ -292,6 +316,8 @@ static void print_text(const struct stat_domain *s, size_t n, unsigned show)
 	for (size_t i = 0; i < n; i++) {
 		if (n > 1 && (show & SHOW_VIEWS) && !(show & SHOW_COUNTERS) && !s[i].nconns)
 			continue;
+		if (n > 1 && !(show & SHOW_VIEWS) && !in_use(&s[i]))
+			continue;
 		if (any)
 			putchar('\n');
 		any = true;
@@ -299,8 +325,8 @@ static void print_text(const struct stat_domain *s, size_t n, unsigned show)
 			printf("# domain %s\n", s[i].name);
 		text_print(&s[i], show);
 	}
-	if (!n && !(show & SHOW_NO_HEADER))
-		puts("no domains");
+	if (n > 1 && !(show & (SHOW_VIEWS | SHOW_NO_HEADER)))
+		print_unused(s, n, any);
 }
 
 static int print(const struct stat_domain *s, size_t n, const struct args *a)
@@ -320,10 +346,10 @@ static int show(struct args *a)
 	size_t n;
 	int err = snapshot_all(&s, &n, a->domain, failed), ret = 0;
 
-	if (err < 0) {
+	if (err < 0)
 		ret = no_domain(failed, err);
-		a->show |= SHOW_NO_HEADER;	/* it has been said */
-	}
+	else if (!n && a->format == FORMAT_TEXT && !(a->show & SHOW_NO_HEADER))
+		puts("no domains");
 	for (size_t i = 0; i < n; i++)
 		filter_apply(&a->filter, &s[i]);
 	if (a->kill && kill_sockets(s, n) < 0)

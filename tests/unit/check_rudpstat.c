@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "rudpstat_domain.h"
 
@@ -16,6 +17,34 @@ START_TEST(summary_tells_memory_and_processes)
 	has("alloc 3");
 	snprintf(row, sizeof(row), "%10d  check_rudpstat", getpid());
 	has(row);
+}
+END_TEST
+
+/* A domain that nobody uses is a name; the only one that is asked for is told. */
+START_TEST(unused_domains_are_named)
+{
+	char other[DOMAIN_NAME_MAX + 8], args[160], want[80];
+	struct domain *d;
+
+	snprintf(other, sizeof(other), "%s.idle", name);
+	ck_assert_int_eq(domain_attach(&d, other, NULL, false), 0);
+	/* of all that this machine has, what is said of these two */
+	snprintf(args, sizeof(args), "2>/dev/null | grep -e '^domain %s' -e '^not in use:' "
+		 "-e ' %s'", name, other);
+	ck_assert_int_eq(run(args), 0);
+	snprintf(want, sizeof(want), "domain %s,", name);
+	has(want);
+	has("not in use:");
+	has(other);
+	snprintf(want, sizeof(want), "domain %s,", other);
+	has_not(want);
+	snprintf(args, sizeof(args), "-d %s", other);
+	ck_assert_int_eq(run(args), 0);
+	has(want);
+	has("memory 0 pages");
+	domain_detach(d);
+	snprintf(want, sizeof(want), "/rudp.%u.%s", (unsigned)getuid(), other);
+	shm_unlink(want);
 }
 END_TEST
 
@@ -161,6 +190,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, summary_tells_memory_and_processes);
+	tcase_add_test(tc, unused_domains_are_named);
 	tcase_add_test(tc, sockets_read_like_ss);
 	tcase_add_test(tc, states_are_those_of_ss);
 	tcase_add_test(tc, filters_choose_sockets);
