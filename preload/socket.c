@@ -72,13 +72,50 @@ static bool bad_length(socklen_t len)
 	return len > sizeof(struct sockaddr_storage);
 }
 
+/* Is this a UDP socket that is to have a certain number? */
+static bool names_udp(int fd, const union sock_addr *a, socklen_t len)
+{
+	int type = 0;
+	socklen_t tlen = sizeof(type);
+
+	return fd_active() && !rt_bypass && len >= sizeof(a->in) &&
+	       len <= sizeof(struct sockaddr_storage) && !bad_pointer(a) &&
+	       (a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6) && a->in.sin_port &&
+	       !LIBC(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &tlen) && type == SOCK_DGRAM;
+}
+
+/* bind() of what is none of ours, beside which ours may have to give way. */
+static int bind_beside(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
+{
+	bool found = false;
+	int was = 0, on = 1, ret;
+	socklen_t olen = sizeof(was);
+
+	for (int other = fd_next(0); other >= 0; other = fd_next(other + 1)) {
+		FD_USE(u);
+
+		if (fd_get(other, &u))
+			found |= sock_give_way(&u.ref, sa.__sockaddr__);
+	}
+	if (!found)
+		return LIBC(bind)(fd, sa, len);
+	LIBC(getsockopt)(fd, SOL_SOCKET, SO_REUSEADDR, &was, &olen);
+	LIBC(setsockopt)(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ret = LIBC(bind)(fd, sa, len);
+	on = errno;
+	LIBC(setsockopt)(fd, SOL_SOCKET, SO_REUSEADDR, &was, sizeof(was));
+	errno = on;
+	return ret;
+}
+
 int bind(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 {
 	int ret;
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
-		return LIBC(bind)(fd, sa, len);
+		return names_udp(fd, (const void *)sa.__sockaddr__, len) ?
+		       bind_beside(fd, sa, len) : LIBC(bind)(fd, sa, len);
 	if (bad_length(len) || (len && bad_pointer(sa.__sockaddr__)))
 		return (int)result(bad_length(len) ? -EINVAL : -EFAULT);
 	ret = sock_bind(&u.ref, fd, sa.__sockaddr__, len);

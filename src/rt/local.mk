@@ -10,7 +10,7 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/family.c \
 	%reldir%/match.c %reldir%/match.h \
 	%reldir%/plain.c %reldir%/plain.h \
-	%reldir%/leftover.c %reldir%/linger.c %reldir%/loader.c %reldir%/loader.h %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/port.c %reldir%/port_opts.c \
+	%reldir%/leftover.c %reldir%/linger.c %reldir%/loader.c %reldir%/loader.h %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/neighbour.c %reldir%/port.c %reldir%/port_opts.c \
 	%reldir%/pump.c %reldir%/pump.h %reldir%/relay.c %reldir%/rt.h \
 	%reldir%/rx.c %reldir%/sweep.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
 	%reldir%/critical.c %reldir%/critical.h \

@@ -170,6 +170,8 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 		life_hup(sk);
 	else if (sk->hung_up && driver_attention(sk))
 		wake = WAKE_DRIVER;	/* only it can end a sock */
+	if (unlikely(atomic_load(&sk->way) == WAY_ASKED) && rt_bypass)
+		neighbour_settle(sk);
 	return wake | (pending & PEND_REFILL ? refill(sk) : 0);
 }
 

@@ -202,12 +202,47 @@ bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now)
 	return known_of(sk, sa, now) == KNOWN_SILENT;
 }
 
-static void note(const struct sock *sk, enum known what, usec_t now)
+static void note_of(const struct sock *sk, const struct sockaddr *sa, enum known what,
+		    usec_t now)
 {
 	struct path_metrics m = { .srtt_us = (u32)(now / USEC_PER_SEC), .cwnd = what };
 
-	if (known_of(sk, &sk->peer.sa, now) != what)
-		mem_metrics_put(&sk->conn.mem, name_of(&sk->peer.sa), &m, now);
+	if (known_of(sk, sa, now) != what)
+		mem_metrics_put(&sk->conn.mem, name_of(sa), &m, now);
+}
+
+static void note(const struct sock *sk, enum known what, usec_t now)
+{
+	note_of(sk, &sk->peer.sa, what, now);
+}
+
+/* Of a listener that speaks ours, only what is known is corrected. */
+static void tell(const struct sock *lsk, const union sock_addr *name, bool plain)
+{
+	usec_t now = rt_now();
+
+	if (plain)
+		note_of(lsk, &name->sa, KNOWN_SILENT, now);
+	else if (plain_known(lsk, &name->sa, now))
+		note_of(lsk, &name->sa, KNOWN_NOTHING, now);
+}
+
+void plain_tell(const struct sock *lsk, const union sock_addr *name, bool plain)
+{
+	union sock_addr v4 = { .in = { AF_INET, name->in.sin_port, { htonl(INADDR_LOOPBACK) },
+				       { 0 } } };
+	union sock_addr v6 = *name;
+
+	if (!addr_is_any(name)) {
+		tell(lsk, name, plain);
+		return;
+	}
+	if (name->sa.sa_family == AF_INET6) {
+		v6.in6.sin6_addr = in6addr_loopback;
+		tell(lsk, &v6, plain);
+	}
+	if (!lsk->v6only)
+		tell(lsk, &v4, plain);
 }
 
 /* ---- the driver's attempts ------------------------------------------------------------- */

@@ -26,6 +26,10 @@ void plain_options(const struct sock *sk, int fd);	/* what a fresh socket does n
 /* Where the peer's address begins with silence, it is known for a while. */
 bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now);
 
+/* Lock held: under this name the kernel's TCP alone will listen, or ours, too: for
+ * programs of the domain, on this machine. */
+void plain_tell(const struct sock *lsk, const union sock_addr *name, bool plain);
+
 /* Lock held, when it is left: sees to a connect(). True: the driver must look. */
 bool plain_settle_slow(struct sock *sk, usec_t now);
 static inline bool plain_settle(struct sock *sk, usec_t now)

@@ -12,10 +12,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include "rt/plain.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
-enum { OWN_FDS = 1024 };	/* where the program's own UDP sockets are looked for */
+enum {
+	OWN_FDS = 1024,		/* where the program's own UDP sockets are looked for */
+	FIND_TRIES = 16,
+};
+
+static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
 static void reuse(int fd, int on)
 {
@@ -46,6 +52,11 @@ static void deafen(int udp_fd, const union sock_addr *local, socklen_t len)
 	sys_connect(udp_fd, &self, len);
 }
 
+void port_deafen(const struct sock *sk, int udp_fd)
+{
+	deafen(udp_fd, &sk->local, sk->addr_len);
+}
+
 /*
  * A port that is bound and not listening refuses, in TCP. A UDP socket that
  * nobody reads would swallow what comes instead. Not with privileged ports:
@@ -66,7 +77,7 @@ void port_empty(struct sock *sk)
 {
 	if (sk->port.drv_fd < 0)
 		return;
-	deafen(sk->port.drv_fd, &sk->local, sk->addr_len);
+	port_deafen(sk, sk->port.drv_fd);
 	port_drain(sk);
 }
 
@@ -121,6 +132,39 @@ static bool has_udp(u16 port)
 	return false;
 }
 
+static bool tcp_has_it(const struct sock *sk, const union sock_addr *name)
+{
+	int fd = sys_socket(sk->family, SOCK_STREAM | SOCK_CLOEXEC, 0), ret;
+
+	if (fd < 0)
+		return false;
+	if (sk->family == AF_INET6)
+		sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ sk->v6only }, sizeof(int));
+	reuse(fd, 1);		/* see plain_listener() */
+	ret = sys_bind(fd, name, sk->addr_len);
+	sys_close(fd);
+	return ret == -EADDRINUSE;
+}
+
+/* A number that the kernel finds is to be free for a listener's other half, too.
+ * The last one is kept: then there is none. */
+static int bind_any(const struct sock *sk, const union sock_addr *a, int udp_fd)
+{
+	int ret = sys_bind(udp_fd, a, sk->addr_len);
+
+	for (int i = 0; !ret && rt_env()->both && i < FIND_TRIES; i++) {
+		union sock_addr name = { .sa = { 0 } };
+		socklen_t len = sizeof(name);
+
+		sys_getsockname(udp_fd, &name, &len);
+		if (!name.in.sin_port || !tcp_has_it(sk, &name))
+			break;
+		sys_connect(udp_fd, &nobody, sizeof(nobody));	/* gives it back */
+		ret = sys_bind(udp_fd, a, sk->addr_len);
+	}
+	return ret;
+}
+
 /* Alone at first, whatever it would share the number with. The program's own
  * UDP socket must not: each would get what is for the other. */
 int port_bind(const struct sock *sk, const union sock_addr *a)
@@ -132,13 +176,15 @@ int port_bind(const struct sock *sk, const union sock_addr *a)
 		return -EINVAL;
 	if (sk->reuseport)
 		share(udp_fd, 0);
-	ret = sys_bind(udp_fd, a, sk->addr_len);
+	ret = port ? sys_bind(udp_fd, a, sk->addr_len) : bind_any(sk, a, udp_fd);
 	if (sk->reuseport)
 		share(udp_fd, 1);
 	if (ret != -EADDRINUSE)
 		return ret;
-	if (rt_env()->both && has_udp(port))
+	if (rt_env()->both && has_udp(port)) {
+		plain_tell(sk, a, true);
 		return SOCK_PLAIN;
+	}
 	if (sk->reuseport)
 		ret = sys_bind(udp_fd, a, sk->addr_len);
 	if (ret != -EADDRINUSE || !sk->reuseaddr)
@@ -161,7 +207,6 @@ static bool is_group(const union sock_addr *a)
 /* UDP reaches groups, and a broadcast with leave (EACCES); TCP neither. */
 int port_connect(const struct sock *sk)
 {
-	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	int udp_fd = sock_udp_fd(sk), ret, on = 1, off = 0;
 
 	if (is_group(&sk->peer))

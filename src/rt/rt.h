@@ -188,6 +188,12 @@ struct rx_meta {		/* of one received buffer */
 	socklen_t from_len;
 };
 
+static inline bool addr_is_any(const union sock_addr *a)
+{
+	return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY :
+	       IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
 static inline bool port_is_same(const struct sock *a, const struct sock *b)
 {
 	return a->local.in.sin_port == b->local.in.sin_port;	/* in6 has it there, too */
@@ -199,6 +205,7 @@ void port_release(int udp_fd);		/* its listener is gone: others may bind the num
 int port_bind(const struct sock *sk, const union sock_addr *a);	/* or SOCK_PLAIN */
 int port_connect(const struct sock *sk);	/* to sk->peer; -ENETUNREACH: to no one host */
 void port_reserve(int udp_fd, const union sock_addr *local, socklen_t len);
+void port_deafen(const struct sock *sk, int udp_fd);	/* it receives nothing any more */
 void port_empty(struct sock *sk);	/* driver: a listener's, before it is closed */
 void port_drain(struct sock *port_sk);	/* driver: all that has come is run, or refused */
 int port_open(struct sock *sk);	/* lock held: receives from now on */
@@ -214,6 +221,10 @@ static inline void pool_lock(void)
 	if (pthread_mutex_lock(&drv.shm->pool_lock) == EOWNERDEAD)
 		pthread_mutex_consistent(&drv.shm->pool_lock);
 }
+
+/* ---- neighbour.c ------------------------------------------------------------------- */
+
+void neighbour_settle(struct sock *sk);	/* driver, lock held: the number is wanted */
 
 /* ---- leftover.c -------------------------------------------------------------------- */
 

@@ -286,6 +286,20 @@ void rx_one_by_one(struct sock *port_sk, const u8 *pkt, u32 total, u32 step,
 	}
 }
 
+/* Who answers a SYN with what we can't read is not one of ours: a name server,
+ * say. It is as good as a refusal to a connect() that has TCP to go to. */
+static void not_ours(struct port_watch *pw, struct sock *sk)
+{
+	if (!sk->port.connected || !rt_env()->fallback || !sock_trylock(sk, 0))
+		return;
+	if (atomic_load(&sk->kind) == SK_CONN && sk->conn.state == CONN_SYN_SENT) {
+		sk->icmp_err = ECONNREFUSED;
+		sock_note(sk, PEND_ICMP);
+	}
+	touch(pw, sk);
+	pthread_mutex_unlock(&sk->lock);
+}
+
 void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	       const struct rx_meta *m)
 {
@@ -298,6 +312,7 @@ void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 	if (!wire_peek(pkt, rb->len, &id, &flags)) {
 		domain_count(drv.dom, CNT_InErrs, 1);
 		rt_log(RUDP_LOG_DEBUG, "drop", "why=malformed id=%016llx bytes=%u", 0ULL, rb->len);
+		not_ours(pw, port_sk);
 		return;
 	}
 	sk = rt_sock(id ? idmap_get(drv.by_id, id) : 0);

@@ -94,12 +94,6 @@ void sock_dup(struct sock_ref *r)
 
 /* ---- names ---------------------------------------------------------------------- */
 
-static bool is_any(const union sock_addr *a)
-{
-	return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY :
-	       IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
-}
-
 static int open_port(struct sock *sk)
 {
 	struct local *l = local_get(sk->index);
@@ -131,7 +125,7 @@ static void read_local_name(struct sock *sk)
 	socklen_t len = sizeof(sk->local);
 
 	sys_getsockname(sock_udp_fd(sk), &sk->local, &len);
-	sk->port.wildcard = is_any(&sk->local);
+	sk->port.wildcard = addr_is_any(&sk->local);
 }
 
 static int check_addr(const struct sock *sk, const struct sockaddr *sa, socklen_t len)
@@ -168,7 +162,7 @@ int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
 		return ret;
 	sk->named = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
-	sk->addr_given = !is_any(&a);
+	sk->addr_given = !addr_is_any(&a);
 	read_local_name(sk);
 	sk->bound = sk->family == AF_INET ? sk->local.in.sin_port : sk->local.in6.sin6_port;
 	if (!sk->reuseport)
@@ -286,7 +280,7 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 		if (ret < 0)
 			return ret;
 	}
-	if (match_plain(&rt_env()->match, &sk->local.sa))
+	if (match_plain(&rt_env()->match, &sk->local.sa) || atomic_load(&sk->way) == WAY_GIVEN)
 		return SOCK_PLAIN;
 	for (unsigned i = 0; i < sizeof(sk->key.key); i += 8) {
 		u64 v = rt_random();
@@ -305,6 +299,8 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 		ret = port_open(sk);
 	if (!ret)
 		ret = hand_over(sk, fd, SK_LISTENER, CONN_LISTEN);
+	if (!ret)
+		plain_tell(sk, &sk->local, false);
 	if (!ret && plain >= 0)
 		both_pass(sk, plain);
 	else if (plain >= 0)
@@ -458,7 +454,7 @@ static bool plain_peer(const struct sock *sk, const struct sockaddr *sa, socklen
 {
 	if (check_addr(sk, sa, len))
 		return false;
-	return match_plain(&rt_env()->match, sa) ||
+	return match_plain(&rt_env()->match, sa) || atomic_load(&sk->way) == WAY_GIVEN ||
 	       (rt_env()->fallback && plain_known(sk, sa, rt_now()));
 }
 

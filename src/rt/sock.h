@@ -67,6 +67,8 @@ struct rxbuf {
 	_Atomic u32 parked;	/* on the backlog of this sock, index + 1; 0: put aside */
 };
 
+enum port_way { WAY_OURS, WAY_ASKED, WAY_GIVEN };	/* neighbour.c */
+
 struct mirror {			/* what the app end shows */
 	u32 tokens;		/* bytes in the app end's queue */
 	u32 edge;		/* conn's rx_edge that was shown */
@@ -96,6 +98,7 @@ struct sock {
 	_Atomic u32 backlog_len;
 	_Atomic u32 attn;	/* on the attention list */
 	_Atomic u32 attn_next;	/* index + 1 of the next on it */
+	_Atomic u32 way;	/* enum port_way: its number is a neighbour's, too; futex */
 	_Atomic u64 deadline;	/* conn_deadline at the last unlock */
 	_Atomic u64 timer_at;	/* when the driver will look; <= deadline, or attn */
 	_Atomic u32 stale;	/* the app end is gone everywhere */
@@ -243,6 +246,9 @@ enum {
 	SOCK_TAKE = 3,		/* it is connected, as the kernel's: sock_take() */
 };
 int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
+/* The program is about to bind a UDP socket of its own there. True: the number
+ * is this one's, too, and may be had with SO_REUSEADDR. */
+bool sock_give_way(struct sock_ref *r, const struct sockaddr *udp);
 int sock_listen(struct sock_ref *r, int fd, int backlog);
 /* Returns the new descriptor. sa may be NULL. flags of accept4. */
 int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len, int flags,

@@ -1,5 +1,5 @@
-/* beside.c - UDP first, then TCP on the same number, as name servers have it:
- * each gets what is for it. Listeners are the kernel's here, which run.sh asks
+/* beside.c - UDP and TCP on the same number, as name servers have it, in either
+ * order: each gets what is for it. Listeners are the kernel's here, which run.sh asks
  * them not to be. */
 #include "conform.h"
 
@@ -49,6 +49,81 @@ static void beside_udp(int reuse, int reuseport, bool connects)
 	close(t);
 }
 
+/* What is sent there arrives. */
+static void hears(int udp, const union addr *a, socklen_t len)
+{
+	int from = socket(family, SOCK_DGRAM, 0);
+	char got = 0;
+
+	sendto(from, "u", 1, 0, &a->sa, len);
+	show_await("UDP", udp, POLLIN);
+	say("it is there", recv(udp, &got, 1, MSG_DONTWAIT));
+	close(from);
+}
+
+static void talk(int c, int s)
+{
+	char x[4];
+
+	write_all(c, "ask", 3);
+	read_all(s, x, 3);
+	write_all(s, "answer", 6);
+	printf("answered: %zu\n", drain(c, 6));
+}
+
+enum stage { BOUND, LISTENS, CONNECTED, CLOSED, NSTAGES };
+
+/* The other order, as HTTP/3 servers may have it: UDP comes when TCP is at work. */
+static void behind_tcp(enum stage stage, int reuse, bool wild)
+{
+	int udp = socket(family, SOCK_DGRAM, 0), t = fresh(), c = -1, s = -1, c2, s2;
+	union addr a, any;
+	socklen_t len = loopback(&a);
+
+	printf("-- %d %d %d\n", stage, reuse, wild);
+	setsockopt(udp, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	say("bind", bind(t, &a.sa, len));
+	getsockname(t, &a.sa, &len);
+	if (stage >= LISTENS)
+		say("listen", listen(t, 4));
+	if (stage >= CONNECTED) {
+		c = fresh();
+		say("connect", connect(c, &a.sa, len));
+		s = accept(t, NULL, NULL);
+		talk(c, s);
+	}
+	if (stage == CLOSED)
+		close(t);
+	any = a;
+	if (wild && family == AF_INET)
+		any.in.sin_addr.s_addr = INADDR_ANY;
+	else if (wild)
+		any.in6.sin6_addr = in6addr_any;
+	say("bind UDP", bind(udp, &any.sa, len));
+	hears(udp, &a, len);
+	if (stage == BOUND)
+		say("listen", listen(t, 4));
+	if (stage >= CONNECTED)
+		talk(c, s);
+	if (stage < CLOSED) {
+		c2 = fresh();
+		say("another", connect(c2, &a.sa, len));
+		s2 = accept(t, NULL, NULL);
+		talk(c2, s2);
+		close(c2);
+		close(s2);
+		close(t);
+	}
+	hears(udp, &a, len);
+	if (stage >= CONNECTED) {
+		talk(s, c);
+		close(s);
+		show_await("the end", c, POLLRDHUP);
+		close(c);
+	}
+	close(udp);
+}
+
 int main(int argc, char **argv)
 {
 	if (!unsetenv("RUDP_LISTEN") && !getenv("BESIDE")) {
@@ -59,5 +134,7 @@ int main(int argc, char **argv)
 	beside_udp(0, 0, true);
 	beside_udp(1, 0, false);
 	beside_udp(0, 1, false);
+	for (int i = 0; i < NSTAGES * 4; i++)
+		behind_tcp((enum stage)(i / 4), i & 1, i & 2);
 	return 0;
 }

@@ -1,5 +1,5 @@
-"""plain.py serve HOST: a plain echo server on TCP; UDP of its port is silent if
-asked by a third word.
+"""plain.py serve HOST: a plain echo server on TCP; with a third word, UDP of its
+port is silent, or says that it does not understand ("puzzled").
 
 plain.py call HOST PORT: connects in every manner and echoes; with one more word
 once, and that word "rudp" says that it is not to be over TCP.
@@ -36,6 +36,14 @@ def listener(port):
     s.listen(200)
     return s
 
+
+def puzzled(s):
+    """As a name server, which takes it for a question that makes no sense."""
+    while True:
+        asked, who = s.recvfrom(65536)
+        s.sendto(asked[:2] + b"\x80\x01" + asked[4:12], who)
+
+
 def serve():
     if sys.argv[2] == "both":
         s = listener(int(sys.argv[3]))
@@ -47,6 +55,8 @@ def serve():
     if len(sys.argv) > 3:
         sink = socket.socket(family, socket.SOCK_DGRAM)
         sink.bind(s.getsockname())
+        if sys.argv[3] == "puzzled":
+            threading.Thread(target=puzzled, args=(sink,), daemon=True).start()
     print("port", s.getsockname()[1], flush=True)
     echo_all(s)
 

@@ -25,6 +25,10 @@ measure()
 	END
 }
 
+# Its test over UDP has the number of the server's listener, which gives way: the
+# last, for that one is the kernel's TCP from then on.
+datagrams() { run iperf3 -c 127.0.0.1 -p "$port" -u -t 1 -b 1M >udp.out 2>&1 && grep -q receiver udp.out; }
+
 tests()
 {
 	new_port
@@ -39,6 +43,8 @@ tests()
 	check "8 streams, reverse" measure 50 -P 8 -R
 	check "1 KiB writes, no delay" measure 10 -l 1024 -N
 	check "at a rate of 50 Mbit/s" measure 10 -b 50M
+	check "UDP beside it" datagrams
+	check "and once more" datagrams
 }
 
 in_modes tests

@@ -35,8 +35,15 @@ fallback()
 	grep blocking check.out | sed 's/^/      /'
 	[ "$mode" = native ] || check "only the first caller waited" \
 		[ "$(awk '/blocking/ && $2 > 0.9' check.out | wc -l)" -le 1 ]
+	plain puzzled 127.0.0.1 puzzled || return
+	export RUDP_LOG=info:$tmp/puzzled.events
+	check "where they are answered by something else" calls 127.0.0.1
+	[ "$mode" = native ] || check "nobody waited there" waited_for_none
+	unset RUDP_LOG
 	stop_all
 }
+
+waited_for_none() { grep -q why=refused "$tmp/puzzled.events" && ! grep -q why=silence "$tmp/puzzled.events"; }
 
 pages()
 {
