@@ -7,8 +7,8 @@ compared, ratios may.
   BENCH_RUNS=5        rounds
   BENCH_ONLY=a,b      groups or cases whose name begins so (BENCH_LIST=1 lists)
   BENCH_SECONDS=2     length of a throughput measurement
-  BENCH_SIDES=...     of rudp, huge (no limits), tcp, bbr; "same" is kernel TCP once more, to see
-                      what the bench itself makes of nothing
+  BENCH_SIDES=...     of rudp, huge (no limits), again, tcp, bbr; "same" is kernel TCP once more,
+                      "again" librudp, to see what the bench itself makes of nothing
   BENCH_OUT=bench     results go to bench.tsv and bench.json here
   PRELOAD=...         the library
 
@@ -44,6 +44,7 @@ PROBE = f"{BUILD}/tests/e2e/probe"
 RELAY = f"{BUILD}/tests/e2e/relay"
 LIMIT_S = 120           # no single measurement takes so long
 LO = "127.0.0.1"
+OURS = ("rudp", "huge", "again")
 
 
 class Failed(Exception):
@@ -75,10 +76,13 @@ class Program:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def end(self):
         if self.usage is None:
             os.kill(self.process.pid, signal.SIGKILL)   # a zombie at worst
             self.wait()
+
+    def __exit__(self, *_):
+        self.end()
         self.process.stdout.close()
         self.log.close()
 
@@ -114,7 +118,7 @@ class Program:
 
 
 def in_mode(side):
-    if side not in ("rudp", "huge"):
+    if side not in OURS:
         return ["env"]
     limits = ["RUDP_MEM=1024G 1024G 1024G"] if side == "huge" else []
     return ["env", f"LD_PRELOAD={PRELOAD}", f"RUDP_DOMAIN=bench-{side}-{os.getpid()}"] + limits
@@ -257,6 +261,8 @@ def redis(_, side, clients, pipeline):
             for row in csv.reader(client.output().splitlines()):
                 if row and row[0] in ("GET", "SET"):
                     rates[f"{row[0]}/s"] = float(row[1])
+            server.end()
+            rates["CPU us/request"] = (client.cpu() + server.cpu()) / (2 * requests) * 1e6
     return rates
 
 
@@ -440,10 +446,11 @@ def cases():
                    redis, (clients, pipeline), ("rudp", "tcp"))
     for clients in (1, 30, 100):
         yield f"wrk/{clients}-clients", "lo", wrk, (clients,), ("rudp", "tcp")
-    # The price of governance: limits of the machine's memory against none.
-    yield "governance/bulk", "lo", bulk, BULK["128K"], ("rudp", "huge")
-    yield "governance/redis", "lo", redis, (30, 1), ("rudp", "huge")
-    yield "governance/wrk", "lo", wrk, (30,), ("rudp", "huge")
+    # The price of governance: limits of the machine's memory against none, and
+    # against the same limits, which shows how far two equal things are apart.
+    yield "governance/bulk", "lo", bulk, BULK["128K"], OURS
+    yield "governance/redis", "lo", redis, (30, 1), OURS
+    yield "governance/wrk", "lo", wrk, (30,), OURS
     for clients in (30, 100):
         yield f"processes/nginx-{clients}-clients", "lo", wrk, (clients, 2), ("rudp", "tcp")
     yield "processes/nginx-30-closing", "lo", wrk, (30, 2, True), ("rudp", "tcp")
@@ -471,7 +478,7 @@ def sides_of(sides):
     want = os.environ.get("BENCH_SIDES")
     if want:
         return [s for s in want.split(",") if s in sides or s == "same" and "tcp" in sides]
-    return [s for s in sides if s not in ("rudp", "huge") or PRELOAD]
+    return [s for s in sides if s not in OURS or PRELOAD]
 
 
 def give_up(*_):
@@ -526,7 +533,7 @@ def ratio(ours, theirs):
 
 def table(results):
     """First side against each other one."""
-    order = ("rudp", "huge", "same", "tcp", "bbr")
+    order = (*OURS, "same", "tcp", "bbr")
     sides = [s for s in order if any(s in by_side for by_side in results.values())]
     if not sides:
         return []

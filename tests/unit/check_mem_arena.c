@@ -497,6 +497,68 @@ START_TEST(d8_3_a_run_goes_round_under_pressure)
 }
 END_TEST
 
+/* What a program like a server of small requests, and one that sends a lot, do
+ * to the arena: how often its lock is taken, what is charged, what is resident. */
+struct price {
+	u32 locks;
+	s64 charged, credit, total, blocks;
+	u64 counted;
+};
+
+static struct price price_under(const struct mem_limits *l)
+{
+	u32 runs[40], unit, before;
+	struct price p = { 0 };
+	struct mem_acct a;
+
+	ck_assert_int_eq(domain_set_limits(d, l), 0);
+	arena_flush(ar);
+	before = atomic_load(&arena_local(ar)->row->seq);
+	mem_acct_init(&a, ar, OWNER_SOCK0, 1);
+	for (int i = 0; i < 2000; i++) {
+		unit = mem_alloc(&a, 2, MEM_RCV, false);
+		mem_free(&a, unit, 2, MEM_RCV);
+		unit = mem_alloc(&a, 1, MEM_SND, true);
+		mem_free(&a, unit, 1 + mem_extend(&a, unit + 1, 2, MEM_SND), MEM_SND);
+	}
+	for (int i = 0; i < 400; i++) {
+		if (i >= 40)
+			mem_free(&a, runs[i % 40], 256, MEM_SND);
+		runs[i % 40] = mem_alloc(&a, 256, MEM_SND, false);
+	}
+	p.blocks = blocks();
+	p.locks = atomic_load(&arena_local(ar)->row->seq) - before;
+	p.charged = charged();
+	p.credit = ar->credit;
+	p.total = domain_allocated(d);
+	for (int c = 0; c < CNT_COUNT; c++)
+		p.counted += c == CNT_MemForced ? 0 : counted(d, (enum counter)c);
+	mem_acct_purge(&a);
+	mem_acct_fini(&a);
+	return p;
+}
+
+/* Governance costs a program that has enough the same as no limits at all. */
+START_TEST(price_of_comfort)
+{
+	struct mem_limits comfort, none;
+	struct price a, b;
+
+	mem_limits_default(&comfort, 6141872, 6141872ull * PAGE_BYTES);
+	none = comfort;
+	none.mem[0] = none.mem[1] = none.mem[2] = 1ull << 28;
+	a = price_under(&comfort);
+	b = price_under(&none);
+	ck_assert_uint_eq(a.locks, b.locks);
+	ck_assert_int_eq(a.charged, b.charged);
+	ck_assert_int_eq(a.credit, b.credit);
+	ck_assert_int_eq(a.total, b.total);
+	ck_assert_int_eq(a.blocks, b.blocks);
+	ck_assert_uint_eq(a.counted, 0);
+	ck_assert_uint_eq(b.counted, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("arena");
@@ -520,6 +582,7 @@ int main(void)
 	tcase_add_test(t, occupied_address);
 	tcase_add_test(t, d8_3_idle_credit_goes_back);
 	tcase_add_test(t, d8_3_a_run_goes_round_under_pressure);
+	tcase_add_test(t, price_of_comfort);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
