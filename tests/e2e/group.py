@@ -47,9 +47,10 @@ def caller():
             failed += 1
             time.sleep(0.005)
             continue
-        if answer and answer != want * 1000:
+        # a reset is told of; an end without an answer is one that nobody made
+        if answer != want * 1000:
             sys.exit(f"{len(answer)} bytes are wrong")
-        got += answer != b""
+        got += 1
     print(f"{got} answered, {failed} failed", flush=True)
 
 
