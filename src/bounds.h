@@ -53,6 +53,10 @@ enum {
 #define KEEPALIVE_IDLE_US	5000000ULL	/* a user-space peer can vanish */
 #define KEEPALIVE_INTVL_US	1000000ULL
 #define KEEPALIVE_PROBES	8
+/* Unless the program chooses: the interval is doubled so often, and who is silent is
+ * given up as late as with data under way (tcp_retries2). It may be stopped. */
+#define KEEPALIVE_DOUBLINGS	4
+#define KEEPALIVE_PATIENCE_US	900000000ULL
 #define TICK_US			100000ULL	/* a driver's housekeeping */
 
 #endif

@@ -157,7 +157,8 @@ enum tx_why {			/* why no more data leaves */
 struct conn_opts {
 	bool nodelay, cork, keepalive, quickack, nonagle_push;
 	u8 shut_linger;		/* SO_LINGER on */
-	bool oobinline;		/* SO_OOBINLINE */
+	bool oobinline : 1;	/* SO_OOBINLINE */
+	bool keep_chosen : 1;	/* TCP_KEEPINTVL or TCP_KEEPCNT */
 	u8 cc_id;		/* congestion control, see cc_by_id() */
 	u32 linger_s;
 	s32 linger2_s;		/* TCP_LINGER2; 0: default */

@@ -13,7 +13,8 @@
  *         after max(RTO, 200 ms), doubling (R4.23). Answers reset the count of
  *         probes, not the back-off. What Nagle or a cork held is pushed.
  * DELACK  the acknowledgement owed leaves.
- * KEEPALIVE  idle for keepidle: a probe each keepintvl, keepcnt of them. Also
+ * KEEPALIVE  idle for keepidle: a probe each keepintvl, keepcnt of them; if the
+ *            program chose neither, ever fewer, for a long time. Also
  *         the end of TIME_WAIT and of an orphan's FIN_WAIT2.
  * DOMWAIT the domain refused memory: look again after 2...201 ms, random, or
  *         as soon as the domain is seen below low (D8.6).
@@ -336,10 +337,25 @@ static void persist_timeout(struct conn *c, usec_t now)
 	timer_check_persist(c, now);
 }
 
+/* Where a host lives and a process does not, the host says so. One that says nothing
+ * has stopped, or cannot be reached for now: TCP would not even ask. */
+static bool keep_patient(const struct conn *c)
+{
+	return !c->opts.keep_chosen && !user_timeout(c);
+}
+
+static bool keep_silent(const struct conn *c, usec_t idle)
+{
+	if (user_timeout(c))
+		return idle >= user_timeout(c) && c->keep_probes;
+	if (keep_patient(c))
+		return idle >= KEEPALIVE_PATIENCE_US;
+	return c->keep_probes >= c->opts.keepcnt;
+}
+
 static void keepalive_timeout(struct conn *c, usec_t now)
 {
-	usec_t idle = now - c->last_rcv;
-	bool silent;
+	usec_t idle = now - c->last_rcv, next = c->opts.keepintvl_us;
 
 	if (c->state == CONN_TIME_WAIT || (c->state == CONN_FIN_WAIT2 && c->orphan)) {
 		conn_done(c, 0, now);
@@ -355,16 +371,16 @@ static void keepalive_timeout(struct conn *c, usec_t now)
 		timer_set(c, T_KEEPALIVE, c->last_rcv + c->opts.keepidle_us);
 		return;
 	}
-	silent = user_timeout(c) ? idle >= user_timeout(c) && c->keep_probes
-				 : c->keep_probes >= c->opts.keepcnt;
-	if (silent) {
+	if (keep_silent(c, idle)) {
 		snd_count(c, CNT_TCPAbortOnTimeout, 1);
 		conn_abort(c, c->err_soft ? c->err_soft : ETIMEDOUT, now);
 		return;
 	}
 	c->probe_due |= PROBE_KEEP;
+	if (keep_patient(c))
+		next <<= min(c->keep_probes, (u8)KEEPALIVE_DOUBLINGS);
 	c->keep_probes++;
-	timer_set(c, T_KEEPALIVE, now + c->opts.keepintvl_us);
+	timer_set(c, T_KEEPALIVE, now + next);
 }
 
 /* A FIN for which there was no descriptor (real shortage). */

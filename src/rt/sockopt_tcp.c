@@ -93,6 +93,7 @@ static int set_keepidle(struct sock *sk, const struct optset *s)
 
 static int set_keepintvl(struct sock *sk, const struct optset *s)
 {
+	sk->conn.opts.keep_chosen = true;
 	return set_seconds(sk, &sk->conn.opts.keepintvl_us, s);
 }
 
@@ -104,6 +105,7 @@ static int get_keepcnt(struct sock *sk, int fd, struct optval *v)
 
 static int set_keepcnt(struct sock *sk, const struct optset *s)
 {
+	sk->conn.opts.keep_chosen = true;
 	return set_bounded(sk, &sk->conn.opts.keepcnt, s, 127, 1);
 }
 

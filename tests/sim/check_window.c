@@ -302,6 +302,7 @@ static void more_is_a_cork_for_one_call(void)
 static void keepalive_finds_the_dead(void)
 {
 	establish(.mss = 1000, .rtt_ms = 10, .keepalive = true);
+	S.c->opts.keep_chosen = true;
 	S.slack_us = 1;
 	at(4999);
 	expect_none();

@@ -191,6 +191,7 @@ static void keepalive_on(void)
 
 START_TEST(keepalive_probes_then_gives_up)
 {
+	B.c.opts.keep_chosen = true;
 	keepalive_on();
 	at(4999);
 	left_none();
@@ -203,6 +204,26 @@ START_TEST(keepalive_probes_then_gives_up)
 	ck_assert_int_eq(B.c.err, ETIMEDOUT);
 	ck_assert(last_left()->h.flags & WF_RST);
 	ck_assert_uint_eq(counter(&B, CNT_TCPKeepAlive), KEEPALIVE_PROBES);
+}
+END_TEST
+
+/* 5 s, then 1, 2, 4, 8 and 16 later, and each 16 s. */
+START_TEST(keepalive_waits_for_who_is_stopped)
+{
+	static const unsigned asks[] = { 5, 6, 8, 12, 20, 36, 52, 68 };
+
+	keepalive_on();
+	for (unsigned i = 0; i < ARRAY_SIZE(asks); i++) {
+		at(asks[i] * 1000 - 1);
+		ck_assert_uint_eq(ncaught, i);
+		at(asks[i] * 1000);
+		ck_assert_uint_eq(ncaught, i + 1);
+	}
+	at(899999);
+	ck_assert_int_eq(B.c.state, CONN_ESTABLISHED);
+	at(916000);
+	ck_assert_int_eq(B.c.state, CONN_CLOSED);
+	ck_assert_int_eq(B.c.err, ETIMEDOUT);
 }
 END_TEST
 
@@ -255,6 +276,7 @@ static void add(TCase *t)
 	tcase_add_test(t, too_many_orphans);
 	tcase_add_loop_test(t, doubtful_orphans_count_twice, 0, 4);
 	tcase_add_test(t, keepalive_probes_then_gives_up);
+	tcase_add_test(t, keepalive_waits_for_who_is_stopped);
 	tcase_add_test(t, keepalive_answered);
 	tcase_add_test(t, keepalive_rests_while_data_is_out);
 	tcase_add_test(t, keepalive_switched_off);
