@@ -85,7 +85,28 @@ static void inq(void)
 	close(s);
 }
 
-/* The kernel begins to stamp a moment after it was first asked to. */
+/* The kernel begins to stamp a moment after it was first asked to, by `keeper`. */
+static int begin_to_stamp(void)
+{
+	int c, s, keeper = fresh();
+	struct msghdr m = { 0 };
+
+	set(keeper, SOL_SOCKET, SO_TIMESTAMP_OLD, 1);
+	pair(&c, &s);
+	set(s, SOL_SOCKET, SO_TIMESTAMP_OLD, 1);
+	do {
+		struct iovec v = { buf, sizeof(buf) };
+
+		put(c, s, "x");
+		m = (struct msghdr){ .msg_iov = &v, .msg_iovlen = 1, .msg_control = &ctl,
+				     .msg_controllen = sizeof(ctl) };
+		recvmsg(s, &m, 0);
+	} while (!m.msg_controllen);
+	close(c);
+	close(s);
+	return keeper;
+}
+
 static void stamps(int name, const char *what)
 {
 	int c, s;
@@ -93,7 +114,6 @@ static void stamps(int name, const char *what)
 	printf("-- %s\n", what);
 	pair(&c, &s);
 	say("set", set(s, SOL_SOCKET, name, 1));
-	usleep(20000);
 	put(c, s, "abc");
 	get("one", s, 1, sizeof(ctl), 0);
 	set(s, IPPROTO_TCP, TCP_INQ, 1);
@@ -112,8 +132,7 @@ int main(int argc, char **argv)
 	int fd, keeper;
 
 	start(argc, argv);
-	keeper = fresh();		/* so that the kernel stamps all the time */
-	set(keeper, SOL_SOCKET, SO_TIMESTAMP_OLD, 1);
+	keeper = begin_to_stamp();
 	inq();
 	stamps(SO_TIMESTAMP_OLD, "SO_TIMESTAMP");
 	stamps(SO_TIMESTAMPNS_OLD, "SO_TIMESTAMPNS");
@@ -130,5 +149,6 @@ int main(int argc, char **argv)
 		}
 	}
 	close(fd);
+	close(keeper);
 	return 0;
 }

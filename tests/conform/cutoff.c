@@ -3,16 +3,13 @@
 
 enum { HUGE = 64 << 20 };
 
-/* Resets once the writer must be waiting: everything on the way is full. */
+/* Resets in the midst of the writer's call, which is for more than there is room
+ * on the way: it waits, or will. */
 static void *resets(void *arg)
 {
-	int fd = *(int *)arg, had = -1, has = 0;
+	int fd = *(int *)arg;
 
-	while (has != had || !has) {
-		had = has;
-		usleep(100000);
-		ioctl(fd, FIONREAD, &has);
-	}
+	await(fd, POLLIN);
 	close(fd);			/* with data unread */
 	return NULL;
 }

@@ -47,11 +47,13 @@ static void ask(const struct round *r, int from, pid_t server)
 	write_all(fd, "?", 1);
 	waitpid(server, NULL, 0);
 	await(fd, POLLRDHUP);
-	usleep(10000);		/* for what should not come */
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &elen);
 	printf("%s: error %d, poll %s\n", r->name, err, bits(look(fd)));
 	say("answered", (long)drain(fd, r->len));
 	say("then", read(fd, &x, 1));
+	err = -1;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &elen);
+	printf("still error %d, poll %s\n", err, bits(look(fd)));
 	fflush(stdout);
 	_exit(0);
 }

@@ -4,7 +4,8 @@
 The results of test-suites as JUnit XML, kernel.SUITE.xml, rudp.SUITE.xml and
 again.SUITE.xml in DIR: who passes in the first passes in the second, or in the
 third, but for the tests that KNOWN names, with a reason each. A table at the
-end; with --differ the names of suites that differ in the first two alone."""
+end, and what does not pass in the first, but ends otherwise in the second, which
+decides nothing; with --differ the names of suites that differ in the first two alone."""
 import os
 import sys
 import xml.etree.ElementTree as ET
@@ -46,6 +47,12 @@ class Suite:
                                 for mode in ("kernel", "rudp", "again"))
         self.passed = {test for test, verdict in first.items() if verdict == "passed"}
         self.skipped = sum(verdict == "skipped" for verdict in first.values())
+        # By the kernel's TCP they fail, or are skipped: no judges, but news.
+        self.other = [(test, verdict, second.get(test, "not run"))
+                      for test, verdict in sorted(first.items())
+                      if verdict != "passed" and second.get(test, "not run") != verdict]
+        self.other += [(test, "not run", verdict) for test, verdict in sorted(second.items())
+                       if test not in first]
         self.bad, self.known, self.late = [], [], []
         for test in sorted(self.passed):
             if second.get(test) == "passed":
@@ -83,6 +90,8 @@ for suite in suites:
         print(f"{test}: passed at the second try")
     for test, verdict in suite.bad:
         print(f"{test}: passed over the kernel's TCP, {verdict} over librudp")
+    for test, verdict, ours in suite.other:
+        print(f"for information: {test}: {verdict} over the kernel's TCP, {ours} over librudp")
 passed = sum(len(suite.passed) for suite in suites)
 bad = sum(len(suite.bad) for suite in suites)
 print(f"{passed} passed over the kernel's TCP, {bad} of them differ over librudp")
