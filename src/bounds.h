@@ -57,6 +57,7 @@ enum {
  * given up as late as with data under way (tcp_retries2). It may be stopped. */
 #define KEEPALIVE_DOUBLINGS	4
 #define KEEPALIVE_PATIENCE_US	900000000ULL
+#define ICMP_VERDICT_US		1000000ULL	/* silence after port unreachable that decides */
 #define TICK_US			100000ULL	/* a driver's housekeeping */
 
 #endif

@@ -203,6 +203,8 @@ void timer_nomem(struct conn *c, usec_t now);
 void timer_check_persist(struct conn *c, usec_t now);
 void timer_domain_wait(struct conn *c, usec_t now);
 void timer_keepalive_start(struct conn *c, usec_t now);
+/* The peer may be gone: it is asked then, or now. */
+void timer_doubt(struct conn *c, usec_t when, usec_t now);
 /* R6.3: too many orphans, or too much held by one above `high`. */
 bool timer_out_of_resources(const struct conn *c, unsigned shift);
 

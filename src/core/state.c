@@ -11,10 +11,6 @@
 #include "core/open.h"
 #include "core/rcv.h"
 
-enum {
-	ICMP_VERDICT_US = 1000000,	/* silence after port unreachable that decides */
-};
-
 /* ---- beginning ------------------------------------------------------- */
 
 static void opts_default(struct conn_opts *o, u8 cc_id)
@@ -306,15 +302,19 @@ void conn_close(struct conn *c, usec_t now)
 /* Port unreachable: the peer's process may be gone. But ICMP is easy to forge,
  * so the peer is given a chance to contradict: the verdict needs a packet that
  * left after the first report, a second's silence after it, and one more
- * report. A peer that is there answers a probe or acknowledges meanwhile. */
+ * report. A peer that is there answers a probe or acknowledges meanwhile. What
+ * is to leave is made to: the next by itself may be a minute away. */
 static bool peer_is_gone(struct conn *c, usec_t now)
 {
 	if (!c->icmp_first || c->last_rcv >= c->icmp_first) {
 		c->icmp_first = now;
 		c->icmp_probed = 0;
+		timer_doubt(c, now, now);
 	} else if (!c->icmp_probed) {
-		if (c->last_send > c->icmp_first)
-			c->icmp_probed = now;
+		if (c->last_send < c->icmp_first)
+			return false;
+		c->icmp_probed = now;
+		timer_doubt(c, now + ICMP_VERDICT_US, now);
 	} else {
 		return now - c->icmp_probed >= ICMP_VERDICT_US;
 	}

@@ -144,11 +144,31 @@ void timer_domain_wait(struct conn *c, usec_t now)
 	snd_count(c, CNT_MemDomainWait, 1);
 }
 
+static bool keepalive_is_end(const struct conn *c)
+{
+	return c->state == CONN_TIME_WAIT || (c->state == CONN_FIN_WAIT2 && c->orphan);
+}
+
+void timer_doubt(struct conn *c, usec_t when, usec_t now)
+{
+	if (keepalive_is_end(c))
+		return;
+	if (when > now)
+		timer_set(c, T_KEEPALIVE, when);
+	else
+		c->probe_due |= PROBE_KEEP;
+}
+
+/* Asked once: then it is for ICMP to say so again. */
+static bool in_doubt(const struct conn *c)
+{
+	return c->icmp_probed && c->last_rcv < c->icmp_first &&
+	       c->last_send < c->icmp_probed + ICMP_VERDICT_US;
+}
+
 void timer_keepalive_start(struct conn *c, usec_t now)
 {
-	bool ending = c->state == CONN_TIME_WAIT || (c->state == CONN_FIN_WAIT2 && c->orphan);
-
-	if (ending || c->state == CONN_CLOSED || c->state == CONN_LISTEN ||
+	if (keepalive_is_end(c) || c->state == CONN_CLOSED || c->state == CONN_LISTEN ||
 	    c->state == CONN_SYN_SENT)
 		return;
 	if (c->opts.keepalive)
@@ -357,10 +377,12 @@ static void keepalive_timeout(struct conn *c, usec_t now)
 {
 	usec_t idle = now - c->last_rcv, next = c->opts.keepintvl_us;
 
-	if (c->state == CONN_TIME_WAIT || (c->state == CONN_FIN_WAIT2 && c->orphan)) {
+	if (keepalive_is_end(c)) {
 		conn_done(c, 0, now);
 		return;
 	}
+	if (in_doubt(c))
+		c->probe_due |= PROBE_KEEP;
 	if (!c->opts.keepalive)
 		return;
 	if (c->packets_out || snd_has_unsent(c)) {
