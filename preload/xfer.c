@@ -1,4 +1,5 @@
 /* xfer.c - sendfile and splice. */
+#include <sys/stat.h>
 #include "preload/wrap.h"
 
 enum { PIECE = 32768 };		/* on the stack of whatever thread calls */
@@ -17,7 +18,7 @@ static ssize_t send_pieces(struct fd_use *u, int in, off64_t off, size_t count, 
 		struct iovec iov = { buf, (size_t)got };
 
 		if (got <= 0) {
-			*err = got < 0 ? errno : 0;
+			*err = got < 0 ? (errno == EISDIR ? EINVAL : errno) : 0;
 			break;
 		}
 		ssize_t sent = msg_send(u, &iov, 1, done + (size_t)got < count ? MSG_MORE : 0);
@@ -39,6 +40,21 @@ static size_t cap_count(size_t count)
 	return min(count, (size_t)0x7ffff000);
 }
 
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISFIFO(st.st_mode);
+}
+
+/* From a socket it goes into a pipe alone: a splice by another name. */
+static ssize_t from_elsewhere(int out, int in, off64_t *off, size_t count)
+{
+	int ret = fd_active() && !rt_bypass && !off && is_pipe(out) ? proc_hand_over(in) : 0;
+
+	return ret < 0 ? result(ret) : LIBC(sendfile64)(out, in, off, count);
+}
+
 /* The file's own position is used, and moved by what was sent, where the
  * caller gives none. */
 ssize_t sendfile64(int out, int in, off64_t *off, size_t count)
@@ -49,7 +65,7 @@ ssize_t sendfile64(int out, int in, off64_t *off, size_t count)
 	FD_USE(u);
 
 	if (!fd_get_stream(out, &u))
-		return LIBC(sendfile64)(out, in, off, count);
+		return from_elsewhere(out, in, off, count);
 	pos = off ? *off : lseek64(in, 0, SEEK_CUR);
 	if (pos < 0)
 		return result(off || errno == ESPIPE ? -EINVAL : -errno);

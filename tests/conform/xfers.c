@@ -163,6 +163,32 @@ static void slow_reader(void)
 	close(f);
 }
 
+/* From a socket, into a pipe; and from what is no file. */
+static void odd_sources(void)
+{
+	int c, s, p[2], dir = open("/", O_RDONLY), f = open("/dev/null", O_WRONLY);
+	char hello[5];
+
+	pair(&c, &s);
+	if (pipe(p))
+		exit(1);
+	write_all(c, "hello", 5);
+	await(s, POLLIN);
+	say("a directory", sendfile(c, dir, NULL, 5));
+	say("a socket into a file", sendfile(f, s, NULL, 5));
+	say("a socket into a pipe", sendfile(p[1], s, NULL, 5));
+	read_all(p[0], hello, sizeof(hello));
+	printf("%.5s\n", hello);
+	shutdown(c, SHUT_WR);
+	say("its end", sendfile(p[1], s, NULL, 5));
+	close(c);
+	close(s);
+	close(p[0]);
+	close(p[1]);
+	close(dir);
+	close(f);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
@@ -170,5 +196,6 @@ int main(int argc, char **argv)
 	splices();
 	proxied();
 	slow_reader();
+	odd_sources();
 	return 0;
 }
