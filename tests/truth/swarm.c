@@ -9,10 +9,10 @@
  *	swarm client PORT NUMBER N STALLED [mortal]
  *		N connections, numbered from NUMBER on, of which the first STALLED
  *		ask to be stalled; writes into all of them as fast as they take it,
- *		until SIGUSR1. Then it ends the streams, waits for the counts and
- *		prints what was written,
- *		how often it woke, and its time on the processor. A mortal one may be killed at any time: the
- *		server does not mind.
+ *		until SIGUSR1 came and all of them stand. Then it ends the streams,
+ *		waits for the counts and prints what was written, how often it woke,
+ *		and its time on the processor. A mortal one may be killed at any
+ *		time: the server does not mind.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -222,6 +222,7 @@ static _Noreturn void server(unsigned port)
 
 static struct flow *flows;
 static unsigned nflows, nstalled, wakes;
+static unsigned greeted;	/* that have sent their hello: they stand */
 static double begun;
 
 static void open_one(struct flow *f, unsigned port)
@@ -255,6 +256,7 @@ static void write_some(struct flow *f)
 			 MSG_NOSIGNAL);
 		if (n > 0)
 			f->got += (unsigned)n;
+		greeted += n > 0 && f->got == sizeof(f->hello);
 	} else {
 		fill(f, buf, sizeof(buf));
 		n = send(f->fd, buf, sizeof(buf), MSG_NOSIGNAL);
@@ -338,6 +340,7 @@ static int client(unsigned port, unsigned first, uint32_t flags)
 {
 	struct flow signals = { .fd = sigs };
 	struct epoll_event ev[EVENTS];
+	bool asked = false;
 	double stopped = 0;
 	unsigned left;
 
@@ -358,15 +361,17 @@ static int client(unsigned port, unsigned first, uint32_t flags)
 			struct flow *f = ev[i].data.ptr;
 
 			if (f == &signals) {
-				if (signalled() && !go) {
-					stopped = now_s();
-					stop_writing();
-				}
+				asked |= signalled();
 			} else if (go) {
 				left -= answered(f);
 			} else {
 				write_some(f);
 			}
+		}
+		/* Who is connecting still would be told that it was reset. */
+		if (asked && !go && greeted == nflows) {
+			stopped = now_s();
+			stop_writing();
 		}
 	}
 	report(stopped - begun);
