@@ -10,10 +10,13 @@
 #include "rudpstat/control.h"
 #include "rudpstat/kill.h"
 
+enum { RINGS_MAX = 100 };
+
 static int kill_one(const struct stat_conn *c)
 {
 	u64 request = (u64)c->gen << 32 | c->index;
 	struct driver_shm *shm;
+	unsigned rings = 0;
 	int ret;
 
 	if (c->st == CONN_CLOSED)
@@ -22,7 +25,11 @@ static int kill_one(const struct stat_conn *c)
 	if (!shm)
 		return -ESRCH;
 	atomic_store(&shm->kill, request);	/* over what somebody left there */
-	ret = control_ring(shm);
+	/* A bell that rings while the driver answers others is answered with them,
+	 * and the request is taken at the next. */
+	do
+		ret = control_ring(shm);
+	while (!ret && atomic_load(&shm->kill) == request && ++rings < RINGS_MAX);
 	if (atomic_compare_exchange_strong(&shm->kill, &request, 0) && !ret)
 		ret = -EBUSY;
 	control_leave(shm);
