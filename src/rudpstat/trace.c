@@ -107,7 +107,8 @@ static void attach(struct tracer *t)
 	shm = control_driver(&t->c);
 	if (!shm)
 		return;
-	if (control_ring(shm) < 0)
+	/* twice: the first may be answered with others, before it was looked */
+	if (control_ring(shm) < 0 || control_ring(shm) < 0)
 		fputs("rudpstat: --trace: the program does not answer; samples until it does\n",
 		      stderr);
 	control_leave(shm);
