@@ -121,7 +121,6 @@ static bool claim_dead(struct domain *d, u32 i, u64 *claimed)
 {
 	struct domain_arena *row = &d->arenas[i];
 	u64 state = atomic_load(&row->state);
-	u64 claim = (state & UINT32_MAX & ~3ull) | ROW_REAPING | (u64)(u32)getpid() << 32;
 
 	switch ((enum row_state)(state & 3)) {
 	case ROW_FREE:
@@ -137,10 +136,8 @@ static bool claim_dead(struct domain *d, u32 i, u64 *claimed)
 			return false;
 		break;
 	}
-	*claimed = claim;
-	if (!atomic_compare_exchange_strong(&row->state, &state, claim))
-		return false;
-	return true;
+	*claimed = (state & UINT32_MAX & ~3ull) | ROW_REAPING | (u64)(u32)getpid() << 32;
+	return atomic_compare_exchange_strong(&row->state, &state, *claimed);
 }
 
 static s64 reap_row(struct domain *d, u32 i, u64 claimed)

@@ -324,8 +324,39 @@ void rx_buffer(struct port_watch *pw, struct sock *port_sk, struct rxbuf *rb,
 		pump_put_aside(rb, pw->index, m);
 }
 
+/* A host and a port of one family, as it is connected to or was sent to. */
+static bool same_name(const union sock_addr *a, const union sock_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_port == b->in.sin_port &&
+		       a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return a->in6.sin6_port == b->in6.sin6_port &&
+	       !memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr));
+}
+
+/* Is the error about something that this one sent, alone on its port? A number
+ * may have been another socket's a moment ago. */
+static bool sent_it(const struct sock *sk, const u8 *quoted, size_t len,
+		    const union sock_addr *to)
+{
+	struct wire_hdr h;
+	u64 id;
+	u8 flags;
+
+	if (!sk->port.connected)
+		return false;
+	if (wire_peek(quoted, len, &id, &flags) && id)
+		return id == sk->conn.peer_id;
+	if (wire_decode(&h, quoted, len) && h.has_open)
+		return h.open.src_id == sk->conn.id;
+	return same_name(to, &sk->peer);
+}
+
 /* An ICMP error names the packet that met it: its head, where quoted, our
- * peer's id. Otherwise a port with one connection knows whose it was. */
+ * peer's id, or in a SYN our own. Otherwise a port with one connection knows
+ * whose it was. */
 void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
 	     const union sock_addr *to)
 {
@@ -333,10 +364,9 @@ void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
 	u64 id;
 	u8 flags;
 
-	(void)to;
 	if (wire_peek(quoted, len, &id, &flags) && id)
 		sk = rt_sock(idmap_get(drv.by_peer, id));
-	if (!sk && port_sk->port.connected)
+	if (!sk && sent_it(port_sk, quoted, len, to))
 		sk = port_sk;
 	if (!sk || atomic_load(&sk->kind) != SK_CONN)
 		return;

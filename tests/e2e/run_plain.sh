@@ -35,6 +35,7 @@ fallback()
 	grep blocking check.out | sed 's/^/      /'
 	[ "$mode" = native ] || check "only the first caller waited" \
 		[ "$(awk '/blocking/ && $2 > 0.9' check.out | wc -l)" -le 1 ]
+	[ "$mode" != rudp ] || successor
 	plain puzzled 127.0.0.1 puzzled || return
 	export RUDP_LOG=info:$tmp/puzzled.events
 	check "where they are answered by something else" calls 127.0.0.1
@@ -44,6 +45,18 @@ fallback()
 }
 
 waited_for_none() { grep -q why=refused "$tmp/puzzled.events" && ! grep -q why=silence "$tmp/puzzled.events"; }
+
+# Whoever gets the number of one that was silent is found, though TCP is not there.
+successor()
+{
+	stop "$pid"
+	export RUDP_LISTEN=rudp
+	server successor "$python" "$e2e_src/plain.py" serve both "$port"
+	unset RUDP_LISTEN
+	ready_log '^port' || return
+	check "a server without TCP in its place" \
+		run "$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" rudp
+}
 
 pages()
 {
