@@ -194,7 +194,7 @@ static enum known known_of(const struct sock *sk, const struct sockaddr *sa, use
 	if (!mem_metrics_get(&sk->conn.mem, name_of(sa), &m, now) || s < m.srtt_us ||
 	    s - m.srtt_us >= KNOWN_S)
 		return KNOWN_NOTHING;
-	return m.cwnd == KNOWN_SILENT ? KNOWN_SILENT : KNOWN_TO_SPEAK;
+	return m.cwnd <= KNOWN_TO_SPEAK ? (enum known)m.cwnd : KNOWN_NOTHING;
 }
 
 bool plain_known(const struct sock *sk, const struct sockaddr *sa, usec_t now)

@@ -149,6 +149,15 @@ static int tx_fd(const struct sock *sk, struct sock **owner)
 	return sock_udp_fd(lsk);
 }
 
+static ssize_t send_on(int fd, const struct msghdr *m)
+{
+	ssize_t n = sys_sendmsg(fd, m, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n == -ECONNREFUSED)		/* an earlier packet's; its queue tells whose */
+		n = sys_sendmsg(fd, m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n;
+}
+
 /* 0: it left. -EAGAIN: the socket is full. Other errors: it is as good as lost. */
 static int send_batch(struct sock *sk, struct sock *owner, int fd, const struct tx_batch *b)
 {
@@ -171,9 +180,7 @@ static int send_batch(struct sock *sk, struct sock *owner, int fd, const struct 
 		m.msg_control = ctl.buf;
 		m.msg_controllen = ctl.len;
 	}
-	n = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n == -ECONNREFUSED)		/* an earlier packet's; its queue tells whose */
-		n = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send_on(fd, &m);
 	return n < 0 ? (int)n : 0;
 }
 
@@ -271,7 +278,7 @@ void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
 		m.msg_control = ctl.buf;
 		m.msg_controllen = ctl.len;
 	}
-	if (sys_sendmsg(port_sk->port.drv_fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+	if (send_on(port_sk->port.drv_fd, &m) > 0)
 		domain_count(drv.dom, CNT_OutSegs, 1);
 }
 
