@@ -12,6 +12,7 @@
 #include "core/open.h"
 #include "rt/log.h"
 #include "rt/pump.h"
+#include "rt/plain.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -175,6 +176,7 @@ static void for_sock(struct port_watch *pw, struct sock *sk, struct rxbuf *rb)
 	if (sock_trylock(sk, 0)) {
 		touch(pw, sk);
 		rx_run(sk, rb, rx_now);
+		plain_settle(sk, rx_now);	/* nobody is to see it refused who may be answered */
 		if (!rt_bypass && !sk->peer_known && sk->conn.peer_id)
 			driver_attention(sk);	/* its table; see life_meet_peer() */
 		pthread_mutex_unlock(&sk->lock);
