@@ -140,19 +140,19 @@ static bool tcp_has_it(const struct sock *sk, const union sock_addr *name)
 		return false;
 	if (sk->family == AF_INET6)
 		sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ sk->v6only }, sizeof(int));
-	reuse(fd, 1);		/* see plain_listener() */
 	ret = sys_bind(fd, name, sk->addr_len);
 	sys_close(fd);
 	return ret == -EADDRINUSE;
 }
 
-/* A number that the kernel finds is to be free for a listener's other half, too.
- * The last one is kept: then there is none. */
+/* A number that the kernel finds is to be free for a listener's other half, too,
+ * and for a connect() that goes on over TCP. The last one is kept: then there is
+ * none. */
 static int bind_any(const struct sock *sk, const union sock_addr *a, int udp_fd)
 {
 	int ret = sys_bind(udp_fd, a, sk->addr_len);
 
-	for (int i = 0; !ret && rt_env()->both && i < FIND_TRIES; i++) {
+	for (int i = 0; !ret && (rt_env()->both || rt_env()->fallback) && i < FIND_TRIES; i++) {
 		union sock_addr name = { .sa = { 0 } };
 		socklen_t len = sizeof(name);
 
