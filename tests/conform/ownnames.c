@@ -12,7 +12,7 @@ ssize_t __read(int, void *, size_t);
 ssize_t __send(int, const void *, size_t, int);
 ssize_t __write(int, const void *, size_t);
 
-static int depth, deepest;
+static __thread int depth, deepest;	/* libev, too, comes by here */
 
 /* Whoever comes here again from below has not reached libc. */
 static void in(void)
