@@ -38,7 +38,7 @@ case ${SANITIZERS:-no} in
 	# the thread that did so, the event thread, for the child: it sees none of
 	# its locks, and races where there are none, or overlooks those that are.
 	export RUDP_CARETAKER=off
-	export TSAN_OPTIONS="suppressions=$top_srcdir/tests/tsan.supp die_after_fork=0 ${TSAN_OPTIONS-}"
+	export TSAN_OPTIONS="suppressions=$top_srcdir/tests/tsan.supp die_after_fork=0 history_size=7 ${TSAN_OPTIONS-}"
 	;;
 esac
 
