@@ -284,8 +284,9 @@ void care_adopt(void)
 			look_after(rt_sock(i));
 	for (u32 i = 0; i < nkept; i++)
 		for (unsigned k = 0; k < CARE_KINDS; k++)
-			if (kept[i].gen[k] && ((!is_driven(rt_sock(i)) && !given_here(rt_sock(i))) ||
-					       kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
+			if (kept[i].gen[k] &&
+			    ((!is_driven(rt_sock(i)) && !given_here(rt_sock(i))) ||
+			     kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
 				forget(&kept[i], k);
 	rt_log(RUDP_LOG_INFO, "adopted", "sockets=%u", drv.nknown);
 }

@@ -299,8 +299,8 @@ int driver_loop(void)
 	drv.by_id = idmap_new();
 	drv.by_peer = idmap_new();
 	drv.tw = twtab_new(l.max_orphans);
-	if (drv.hup_epfd < 0 || drv.given_epfd < 0 || !drv.loop || !drv.by_id || !drv.by_peer || !drv.tw ||
-	    pump_driver_init() < 0)
+	if (drv.hup_epfd < 0 || drv.given_epfd < 0 || !drv.loop || !drv.by_id ||
+	    !drv.by_peer || !drv.tw || pump_driver_init() < 0)
 		return -ENOMEM;
 	ev_io_init(&drv.hello, on_hello, drv.hello_fd, EV_READ);
 	ev_io_start(drv.loop, &drv.hello);

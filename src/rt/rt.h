@@ -264,9 +264,9 @@ bool listen_unaccepted(struct sock *sk);	/* lock held: its mirror hung up unseen
 int mirror_fresh(int type);			/* an unconnected app end */
 int mirror_pair(struct sock *sk, int fd);	/* app side: connect it to the driver */
 int mirror_again(struct sock *sk);		/* app side: a second pair, for the relay */
-/* app side: returns when the driver has seen all hang-ups, or then */
 /* app side: tells the driver; one descriptor or two go along */
 int mirror_send(const struct hello *h, const int *fds, unsigned n);
+/* app side: returns when the driver has seen all hang-ups, or then */
 void mirror_driver_round(usec_t until);
 int mirror_make(struct sock *sk);		/* driver: a pair; returns the app end */
 void mirror_watch(struct sock *sk, int fd);	/* driver: tells when the app end is gone */
