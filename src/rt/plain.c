@@ -11,6 +11,7 @@
 
 enum {
 	SILENT_TRIES = 1,	/* SYNs that were sent again, a second after the first */
+	REFUSED_TRIES = 3,	/* seven seconds after it */
 	KNOWN_S = 600,
 };
 
@@ -303,6 +304,13 @@ static struct attempt *new_attempt(struct sock *sk)
 	return a;
 }
 
+static const char *why(const struct sock *sk)
+{
+	if (atomic_load(&sk->kind) == SK_TRYING)
+		return "refused";
+	return sk->unreadable ? "unreadable" : "silence";
+}
+
 static int start(struct sock *sk)
 {
 	int fd = plain_socket(sk, SOCK_NONBLOCK | SOCK_CLOEXEC), ret;
@@ -320,7 +328,7 @@ static int start(struct sock *sk)
 	ev_io_init(&a->w, on_done, fd, EV_WRITE);
 	ev_io_start(drv.loop, &a->w);
 	rt_log(RUDP_LOG_INFO, "fallback", "id=%016llx why=%s", (unsigned long long)sk->conn.id,
-	       atomic_load(&sk->kind) == SK_TRYING ? "refused" : "silence");
+	       why(sk));
 	return 0;
 }
 
@@ -329,6 +337,7 @@ static void failed(struct sock *sk, int err, usec_t now)
 {
 	plain_stop(sk);
 	sk->try_plain = TRY_FAILED;
+	sk->plain_refused = err == ECONNREFUSED;
 	if (atomic_load(&sk->kind) != SK_TRYING)
 		return;
 	atomic_store(&sk->kind, SK_CONN);
@@ -406,10 +415,24 @@ static bool over(const struct sock *sk)
 	return c->state != CONN_SYN_SENT;
 }
 
+static bool wants_tcp(const struct sock *sk, usec_t now)
+{
+	if (sk->try_plain == TRY_FAILED)
+		return false;
+	return sk->unreadable || (sk->conn.syn_retries >= SILENT_TRIES &&
+				  known_of(sk, &sk->peer.sa, now) != KNOWN_TO_SPEAK);
+}
+
+/* Nothing listens there in TCP, and nobody who speaks ours has said a word. */
+static bool refused_by_both(const struct sock *sk)
+{
+	return sk->plain_refused &&
+	       sk->conn.syn_retries >= (sk->unreadable ? SILENT_TRIES : REFUSED_TRIES);
+}
+
 bool plain_settle_slow(struct sock *sk, usec_t now)
 {
 	struct conn *c = &sk->conn;
-	bool silent;
 
 	if (c->state == CONN_ESTABLISHED)
 		note(sk, KNOWN_TO_SPEAK, now);
@@ -426,9 +449,11 @@ bool plain_settle_slow(struct sock *sk, usec_t now)
 		conn_hold(c, now);
 		atomic_store(&sk->kind, SK_TRYING);
 	}
-	silent = c->syn_retries >= SILENT_TRIES && sk->try_plain != TRY_FAILED &&
-		 known_of(sk, &sk->peer.sa, now) != KNOWN_TO_SPEAK;
-	if (!silent && atomic_load(&sk->kind) != SK_TRYING)
+	if (atomic_load(&sk->kind) == SK_CONN && refused_by_both(sk)) {
+		conn_done(c, ECONNREFUSED, now);
+		return false;
+	}
+	if (!wants_tcp(sk, now) && atomic_load(&sk->kind) != SK_TRYING)
 		return false;
 	if (!rt_bypass && (sk->try_plain == TRY_MAY || atomic_load(&sk->plain_done))) {
 		driver_attention(sk);

@@ -7,9 +7,13 @@
  * A connect() that was refused, or not answered for a second, goes on as one
  * of the kernel's TCP, made by the driver: the program still sees a connection
  * that is being made (SK_TRYING if ours has failed, so that nothing is sent any
- * more). When TCP is there the driver passes its descriptor through the mirror
- * (SK_PLAIN), and the next call on the descriptor takes it (fdtab.c). When both
- * have failed, the kernel's error is the program's.
+ * more). What can't be read is the answer of somebody who does not speak our
+ * protocol, or forged: TCP begins at once, and ours goes on beside it. When TCP
+ * is there the driver passes its descriptor through the mirror (SK_PLAIN), and
+ * the next call on the descriptor takes it (fdtab.c). When both have failed, the
+ * kernel's error is the program's; so is a refusal by TCP alone, where ours is
+ * silent for seven seconds, or what came can't be read and nothing else did
+ * within one.
  */
 #ifndef RUDP_RT_PLAIN_H
 #define RUDP_RT_PLAIN_H

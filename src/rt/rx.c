@@ -289,15 +289,12 @@ void rx_one_by_one(struct sock *port_sk, const u8 *pkt, u32 total, u32 step,
 }
 
 /* Who answers a SYN with what we can't read is not one of ours: a name server,
- * say. It is as good as a refusal to a connect() that has TCP to go to. */
+ * say. Or it is somebody else, under its name: see plain.h. */
 static void not_ours(struct port_watch *pw, struct sock *sk)
 {
-	if (!sk->port.connected || !rt_env()->fallback || !sock_trylock(sk, 0))
+	if (!sk->port.connected || !sock_trylock(sk, 0))
 		return;
-	if (atomic_load(&sk->kind) == SK_CONN && sk->conn.state == CONN_SYN_SENT) {
-		sk->icmp_err = ECONNREFUSED;
-		sock_note(sk, PEND_ICMP);
-	}
+	sk->unreadable |= sk->conn.state == CONN_SYN_SENT;
 	touch(pw, sk);
 	pthread_mutex_unlock(&sk->lock);
 }

@@ -139,6 +139,8 @@ struct sock {
 	bool known;		/* driver: in its tables */
 	bool peer_known;	/* driver: by the peer's id too */
 	bool given_known;	/* driver: given, and not yet used */
+	bool unreadable;	/* something that is not ours answered the SYN */
+	bool plain_refused;	/* TCP's answer; ours goes on */
 	u8 logged_state;	/* enum conn_state that the log has; 0: none yet */
 	u32 icmp_err;		/* with PEND_ICMP */
 	u32 sender_tick;	/* driver: the tick in which it last sent to us */

@@ -44,7 +44,7 @@ fallback()
 	stop_all
 }
 
-waited_for_none() { grep -q why=refused "$tmp/puzzled.events" && ! grep -q why=silence "$tmp/puzzled.events"; }
+waited_for_none() { grep -q why=unreadable "$tmp/puzzled.events" && ! grep -q why=silence "$tmp/puzzled.events"; }
 
 # Whoever gets the number of one that was silent is found, though TCP is not there.
 successor()
@@ -56,6 +56,45 @@ successor()
 	ready_log '^port' || return
 	check "a server without TCP in its place" \
 		run "$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" rudp
+}
+
+# udp NAME ARG...: as plain, of garbled.py.
+udp()
+{
+	: >"$1.log"
+	"$python" "$e2e_src/garbled.py" "${@:2}" >"$1.log" 2>&1 &
+	pid=$!
+	pids="$pids $pid"
+	server_log=$tmp/$1.log
+	ready_log '^port' || return
+	port=$(sed -n 's/^port //p' "$1.log")
+}
+
+refused_after() { awk -v least="$2" '{ exit !($1 == "ECONNREFUSED" && $2 >= least) }' "$1"; }
+
+# Something that makes no sense comes before the server's answer: whoever can
+# forge its name must not make a connect() fail that would succeed.
+lied_to()
+{
+	local silent
+
+	udp silent silent || return
+	run "$python" "$e2e_src/garbled.py" call "$port" >silent.out &
+	silent=$!
+	new_port
+	export RUDP_LISTEN=rudp
+	server alone "$python" "$e2e_src/plain.py" serve both "$port"
+	unset RUDP_LISTEN
+	ready_log '^port' || return
+	udp before before "$port" || return
+	check "an answer that can't be read refuses nobody" \
+		run "$python" "$e2e_src/garbled.py" call "$port"
+	udp nonsense puzzled || return
+	run "$python" "$e2e_src/garbled.py" call "$port" >nonsense.out
+	check "nothing else, and no TCP: refused" refused_after nonsense.out 0.9
+	wait "$silent"
+	check "silence, and no TCP: refused, late" refused_after silent.out 6.5
+	stop_all
 }
 
 pages()
@@ -139,6 +178,7 @@ tests()
 {
 	[ "$mode" = native ] || both
 	fallback
+	[ "$mode" = native ] || lied_to
 	pages
 	[ "$mode" = native ] || by_rule
 }
