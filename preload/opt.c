@@ -8,8 +8,9 @@ int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(getsockopt)(fd, level, name, val, len);
-	if (bad_pointer(len) || (*len && bad_pointer(val)))
+	if (len && bad_pointer(len))
 		return (int)result(-EFAULT);
+	val = bad_pointer(val) ? NULL : val;
 	return (int)result(sock_getsockopt(&u.ref, fd, level, name, val, len));
 }
 
@@ -19,7 +20,7 @@ int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(setsockopt)(fd, level, name, val, len);
-	if (len && bad_pointer(val))
+	if (len && val && bad_pointer(val))
 		return (int)result(-EFAULT);
 	return (int)result(sock_setsockopt(&u.ref, fd, level, name, val, len));
 }

@@ -89,13 +89,42 @@ ssize_t sendfile(int out, int in, off_t *off, size_t count)
 	return ret;
 }
 
+static bool is_relay(int fd)
+{
+	FD_USE(u);
+
+	return fd_get(fd, &u);
+}
+
+/* SPLICE_F_NONBLOCK is of the pipe alone: a TCP socket that may wait does. True:
+ * there is something now, or an end; false: the error is the answer. */
+static bool wait_for_input(int in, int out)
+{
+	struct pollfd p = { out, POLLOUT, 0 };
+	char c;
+
+	if (LIBC(fcntl)(in, F_GETFL) & O_NONBLOCK || LIBC(poll)(&p, 1, 0) != 1 ||
+	    !(p.revents & POLLOUT)) {
+		errno = EAGAIN;
+		return false;
+	}
+	return LIBC(recv)(in, &c, 1, MSG_PEEK) >= 0;
+}
+
 /* A pipe's pages cannot be shared with a stream that lives elsewhere: the
  * sock becomes a relay, and the kernel splices to and from that. */
 ssize_t splice(int in, off64_t *inoff, int out, off64_t *outoff, size_t len, unsigned int flags)
 {
-	int ret = proc_hand_over(in);
+	int from = proc_hand_over(in), ret = from;
+	ssize_t done;
 
 	if (ret == 0)
 		ret = proc_hand_over(out);
-	return ret < 0 ? result(ret) : LIBC(splice)(in, inoff, out, outoff, len, flags);
+	if (ret < 0)
+		return result(ret);
+	do
+		done = LIBC(splice)(in, inoff, out, outoff, len, flags);
+	while (done < 0 && errno == EAGAIN && flags & SPLICE_F_NONBLOCK && is_relay(in) &&
+	       wait_for_input(in, out));
+	return done;
 }

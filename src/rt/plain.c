@@ -35,7 +35,7 @@ static void copy_rows(const struct sock *sk, int fd, int level, const struct soc
 
 		if ((o->type == OPT_FLAG || o->type == OPT_BOOL) && opt_flag(sk, o->slot))
 			set(fd, level, o->name, !o->def);
-		else if (o->type == OPT_WORD && sk->opt_values[o->slot])
+		else if (o->type == OPT_WORD && opt_load(sk, o->slot, 0))
 			set(fd, level, o->name, opt_load(sk, o->slot, o->def));
 	}
 }

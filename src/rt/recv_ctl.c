@@ -22,7 +22,7 @@ static struct timespec calendar(usec_t at)
 
 bool recv_ctl_wanted(const struct sock *sk)
 {
-	return sk->opt_values[SLOT_STAMP] || sk->opt_values[SLOT_TIMESTAMPING] ||
+	return opt_load(sk, SLOT_STAMP, 0) || opt_load(sk, SLOT_TIMESTAMPING, 0) ||
 	       opt_flag(sk, FLAG_INQ);
 }
 

@@ -130,14 +130,19 @@ int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, 
 	const struct sockopt_table *t = table_of(r->sk, level);
 	const struct sockopt *o = t ? find(t, name) : NULL;
 	struct optval v;
+	socklen_t room;
 	int ret;
 
-	if (!len || (!val && *len))
+	if (!t && r->sk->family == AF_INET)
+		return -EOPNOTSUPP;
+	if (!t)
+		return -ENOPROTOOPT;
+	if (!len)
 		return -EFAULT;
-	if ((int)*len < 0)
+	if ((int)*len < 0 && level != IPPROTO_IPV6)
 		return -EINVAL;
 	if (!o)
-		return t || r->sk->family == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+		return -ENOPROTOOPT;
 	memset(&v, 0, sizeof(v));
 	ret = sock_lock(r);
 	if (ret)
@@ -147,23 +152,60 @@ int sock_getsockopt(struct sock_ref *r, int fd, int level, int name, void *val, 
 	sock_unlock(r->sk, fd);
 	if (ret)
 		return ret;
-	*len = copied_len(level, o, &v, *len);
-	if (*len)
-		memcpy(val, v.bytes, *len);
+	room = copied_len(level, o, &v, *len);
+	if (room && !val)
+		return -EFAULT;
+	*len = room;
+	if (room)
+		memcpy(val, v.bytes, room);
 	return 0;
 }
 
-/* An int of the levels that insist on one; IP takes a byte, too. */
+/* IP takes nothing for 0, and IPv6 does not; but for these. */
+static bool strict4(int name)
+{
+	return name == IP_FREEBIND || name == IP_TRANSPARENT || name == IP_MINTTL ||
+	       name == IP_MULTICAST_LOOP || name == IP_MULTICAST_ALL;
+}
+
+static bool lax6(const struct sockopt *o)
+{
+	return o->type == OPT_FAIL || o->name == IPV6_DONTFRAG ||
+	       o->name == IPV6_AUTOFLOWLABEL || o->name == IPV6_RECVFRAGSIZE;
+}
+
+static bool long_enough(int level, const struct sockopt *o, socklen_t len)
+{
+	switch (level) {
+	case IPPROTO_IP: return len || !strict4(o->name);
+	case IPPROTO_IPV6: return len >= sizeof(s32) || lax6(o);
+	}
+	return len >= sizeof(s32);
+}
+
+/* An int of the levels that insist on one; IP takes a byte, too, and IPv6 nothing
+ * at all for 0. An unknown one is an error before its value, or after it. */
 static int parse_int(int level, const struct sockopt *o, struct optset *s)
 {
-	if (o && o->type == OPT_DATA && o->set)
+	bool strict = level == SOL_SOCKET || level == IPPROTO_TCP;
+	bool data = o && o->type == OPT_DATA && o->set;
+
+	if (level == SOL_SOCKET && s->len < sizeof(s->i) && !(o && o->name == SO_BINDTODEVICE))
+		return -EINVAL;
+	if (!strict && (!o || (o->type == OPT_CODE && !o->set)))
+		return -ENOPROTOOPT;
+	if (level == IPPROTO_IP && o->type == OPT_FAIL)
+		return 0;
+	if (!data && !long_enough(level, o, s->len))
+		return -EINVAL;
+	if (!s->val && s->len && (data || level != IPPROTO_IPV6))
+		return -EFAULT;
+	if (data || !s->val || !s->len)
 		return 0;
 	if (s->len >= sizeof(s->i))
 		memcpy(&s->i, s->val, sizeof(s->i));
 	else if (level == IPPROTO_IP)
-		s->i = s->len ? *(const u8 *)s->val : 0;
-	else if (level == SOL_SOCKET || level == IPPROTO_TCP || (o && o->type != OPT_FAIL))
-		return -EINVAL;
+		s->i = *(const u8 *)s->val;
 	return 0;
 }
 
@@ -175,11 +217,9 @@ int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void 
 	struct optset s = { .val = val, .len = len, .fd = fd, .now = rt_now() };
 	int ret;
 
-	if (!val && len)
-		return -EFAULT;
 	if ((int)len < 0)
 		return -EINVAL;
-	ret = t ? parse_int(level, o, &s) : 0;
+	ret = t ? parse_int(level, o, &s) : -ENOPROTOOPT;
 	if (ret || !o)
 		return ret ? ret : -ENOPROTOOPT;
 	ret = sock_lock(r);

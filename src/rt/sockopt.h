@@ -29,14 +29,17 @@
 enum {				/* of sock.opt_values; the first hold the flags */
 	SLOT_FLAGS, SLOT_PRIORITY = 3, SLOT_MARK, SLOT_BUSY_POLL, SLOT_CPU,
 	SLOT_IFINDEX, SLOT_TIMESTAMPING, SLOT_PACING_LO, SLOT_PACING_HI,
-	SLOT_TXREHASH, SLOT_DEFER, SLOT_FASTOPEN, SLOT_SAVE_SYN, SLOT_TOS,
-	SLOT_TTL, SLOT_PMTU4, SLOT_MINTTL, SLOT_PORT_RANGE, SLOT_HOPS,
+	SLOT_TXREHASH, SLOT_DEFER, SLOT_FASTOPEN, SLOT_PORT_RANGE, SLOT_RTO_MAX,
+	SLOT_RTO_MIN, SLOT_DELACK_MAX, SLOT_UNICAST_IF, SLOT_UNICAST_IF6, SLOT_SRC_PREF,
+	SLOT_BYTES,		/* from here on a byte each, four a word */
+	SLOT_SAVE_SYN = SLOT_BYTES, SLOT_TOS, SLOT_TTL, SLOT_PMTU4, SLOT_MINTTL, SLOT_HOPS,
 	SLOT_PMTU6, SLOT_TCLASS, SLOT_MINHOPS, SLOT_STAMP, SLOT_COUNT
 };
 
 enum { STAMP_NONE, STAMP_US, STAMP_NS, STAMP_US_NEW, STAMP_NS_NEW };	/* SLOT_STAMP */
 
-static_assert(SLOT_COUNT <= ARRAY_SIZE(((struct sock *)0)->opt_values), "the slots suffice");
+static_assert(SLOT_BYTES + (SLOT_COUNT - SLOT_BYTES + 3) / 4 <=
+	      ARRAY_SIZE(((struct sock *)0)->opt_values), "the slots suffice");
 
 enum {				/* those that more than a table's row knows */
 	FLAG_DONTROUTE = 1, FLAG_FREEBIND = 30, FLAG_TRANSPARENT = 32, FLAG_NO_PORT = 35,
@@ -110,16 +113,20 @@ struct sockopt_table {
 
 extern const struct sockopt_table sockopts_socket, sockopts_tcp, sockopts_ip, sockopts_ipv6;
 
-/* Words are stored as the difference to their default, so that a fresh sock
- * is all 0. */
+/* What is stored is the difference to the default, so that a fresh sock is all 0. */
 static inline s32 opt_load(const struct sock *sk, unsigned slot, s32 def)
 {
+	if (slot >= SLOT_BYTES)
+		return (u8)(((const u8 *)&sk->opt_values[SLOT_BYTES])[slot - SLOT_BYTES] + def);
 	return (s32)((u32)sk->opt_values[slot] + (u32)def);
 }
 
 static inline void opt_store(struct sock *sk, unsigned slot, s32 def, s32 v)
 {
-	sk->opt_values[slot] = (s32)((u32)v - (u32)def);
+	if (slot >= SLOT_BYTES)
+		((u8 *)&sk->opt_values[SLOT_BYTES])[slot - SLOT_BYTES] = (u8)(v - def);
+	else
+		sk->opt_values[slot] = (s32)((u32)v - (u32)def);
 }
 
 static inline bool opt_flag(const struct sock *sk, unsigned bit)

@@ -1,5 +1,6 @@
 /* sockopt_ip.c - the options of IPPROTO_IP and IPPROTO_IPV6. */
 #include <linux/in6.h>
+#include <net/if.h>
 #include "rt/sockopt.h"
 
 enum { FLAG_MULTICAST_ALL = 38 };
@@ -133,6 +134,72 @@ static int set_v6only(struct sock *sk, const struct optset *s)
 	return 0;
 }
 
+/* The number of a device as the network has it; 0: none. */
+static int set_unicast_if(struct sock *sk, const struct optset *s, unsigned slot)
+{
+	char name[IF_NAMESIZE];
+
+	if (s->len != sizeof(s->i))
+		return -EINVAL;
+	if (s->i && !if_indextoname(ntohl((u32)s->i), name))
+		return -EADDRNOTAVAIL;
+	opt_store(sk, slot, 0, s->i);
+	return 0;
+}
+
+static int get_unicast_if4(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_UNICAST_IF, 0));
+}
+
+static int set_unicast_if4(struct sock *sk, const struct optset *s)
+{
+	return set_unicast_if(sk, s, SLOT_UNICAST_IF);
+}
+
+static int get_unicast_if6(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_UNICAST_IF6, 0));
+}
+
+static int set_unicast_if6(struct sock *sk, const struct optset *s)
+{
+	return set_unicast_if(sk, s, SLOT_UNICAST_IF6);
+}
+
+/* RFC 5014: of each pair one, or neither, which is the default. */
+enum {
+	TMP = IPV6_PREFER_SRC_TMP, PUBLIC = IPV6_PREFER_SRC_PUBLIC,
+	EITHER = IPV6_PREFER_SRC_PUBTMP_DEFAULT,
+	COA = IPV6_PREFER_SRC_COA, HOME = IPV6_PREFER_SRC_HOME,
+	CGA = IPV6_PREFER_SRC_CGA, NONCGA = IPV6_PREFER_SRC_NONCGA,
+	SRC_PREF_DEFAULT = EITHER | HOME,
+};
+
+static bool one_at_most(s32 bits)
+{
+	return !(bits & (bits - 1));
+}
+
+static int get_src_pref(struct sock *sk, int fd, struct optval *v)
+{
+	(void)fd;
+	return opt_put(v, opt_load(sk, SLOT_SRC_PREF, SRC_PREF_DEFAULT));
+}
+
+static int set_src_pref(struct sock *sk, const struct optset *s)
+{
+	s32 age = s->i & (TMP | PUBLIC | EITHER), home = s->i & (COA | HOME);
+
+	if (!one_at_most(age) || !one_at_most(home) || !one_at_most(s->i & (CGA | NONCGA)))
+		return -EINVAL;
+	opt_store(sk, SLOT_SRC_PREF, SRC_PREF_DEFAULT,
+		  (age ? age : EITHER) | (home ? home : HOME));
+	return 0;
+}
+
 static int get_addrform(struct sock *sk, int fd, struct optval *v)
 {
 	(void)fd;
@@ -170,8 +237,11 @@ static const struct sockopt rows4[] = {
 	FIXED(IP_MULTICAST_TTL, 1, EINVAL),
 	FLAG1(IP_MULTICAST_LOOP, 37),
 	CODE(IP_MULTICAST_ALL, get_multicast_all, set_multicast_all),
+	FAIL(IP_ADD_MEMBERSHIP, ENOPROTOOPT, EPROTO),
+	FAIL(IP_DROP_MEMBERSHIP, ENOPROTOOPT, EPROTO),
+	CODE(IP_UNICAST_IF, get_unicast_if4, set_unicast_if4),
 	CODE(51 /* IP_LOCAL_PORT_RANGE */, get_port_range, set_port_range),
-	FIXED(52 /* IP_PROTOCOL */, 0, ENOPROTOOPT),
+	CODE(52 /* IP_PROTOCOL */, opt_get_zero, NULL),
 };
 
 static const struct sockopt rows6[] = {
@@ -215,6 +285,8 @@ static const struct sockopt rows6[] = {
 	FLAG(IPV6_TRANSPARENT, FLAG_TRANSPARENT6),
 	FLAG(IPV6_RECVFRAGSIZE, 63),
 	FLAG(IPV6_FREEBIND, FLAG_FREEBIND6),
+	CODE(IPV6_ADDR_PREFERENCES, get_src_pref, set_src_pref),
+	CODE(IPV6_UNICAST_IF, get_unicast_if6, set_unicast_if6),
 };
 
 const struct sockopt_table sockopts_ip = { rows4, ARRAY_SIZE(rows4) };

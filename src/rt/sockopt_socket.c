@@ -330,7 +330,9 @@ static int get_pacing(struct sock *sk, int fd, struct optval *v)
 	(void)fd;
 	v->words[0] = (u32)opt_load(sk, SLOT_PACING_LO, -1);
 	v->words[1] = (u32)opt_load(sk, SLOT_PACING_HI, -1);
-	v->len = 8;
+	if (v->len < sizeof(v->u64) && v->words[1])
+		v->words[0] = UINT32_MAX;
+	v->len = v->len < sizeof(v->u64) ? sizeof(u32) : sizeof(v->u64);
 	return 0;
 }
 

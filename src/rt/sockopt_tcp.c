@@ -337,6 +337,8 @@ static int set_ulp(struct sock *sk, const struct optset *s)
 	return s->len ? -ENOENT : -EINVAL;
 }
 
+enum { TICKS_2_US = 4001 };	/* two of 4 ms, rounded up */
+
 static const struct sockopt rows[] = {
 	CODE(TCP_NODELAY, get_nodelay, set_nodelay),
 	CODE(TCP_MAXSEG, get_maxseg, set_maxseg),
@@ -374,6 +376,9 @@ static const struct sockopt rows[] = {
 	CODE(TCP_FASTOPEN_NO_COOKIE, get_no_cookie, set_no_cookie),
 	FAIL(TCP_ZEROCOPY_RECEIVE, EINVAL, ENOPROTOOPT),
 	FIXED(43 /* TCP_IS_MPTCP */, 0, ENOPROTOOPT),
+	WORD(44 /* TCP_RTO_MAX_MS */, SLOT_RTO_MAX, 1000, 120000, 120000),
+	WORD(45 /* TCP_RTO_MIN_US */, SLOT_RTO_MIN, TICKS_2_US, 200000, 200000),
+	WORD(46 /* TCP_DELACK_MAX_US */, SLOT_DELACK_MAX, TICKS_2_US, 200000, 200000),
 };
 
 const struct sockopt_table sockopts_tcp = { rows, ARRAY_SIZE(rows) };

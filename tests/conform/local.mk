@@ -65,3 +65,5 @@ conform_programs += %reldir%/bynumber %reldir%/fastopen %reldir%/interrupted %re
 %canon_reldir%_fastopen_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 conform_programs += %reldir%/given
 %canon_reldir%_given_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+conform_programs += %reldir%/optedges
+%canon_reldir%_optedges_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)

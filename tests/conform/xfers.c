@@ -79,6 +79,34 @@ static void splices(void)
 	close(s);
 }
 
+/* Its flag is of the pipe; the socket waits, for data or the end of time. */
+static void splice_waits(void)
+{
+	struct timeval limit = { 0, 200000 };
+	struct timespec t0, t;
+	int c, s, p[2];
+
+	pair(&c, &s);
+	if (pipe(p))
+		return;
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	say("splice, nothing comes", splice(s, NULL, p[1], NULL, 8, SPLICE_F_NONBLOCK));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	printf("at once: %d\n", (t.tv_sec - t0.tv_sec) * 1000000000 + t.tv_nsec - t0.tv_nsec <
+	       100000000);
+	limit.tv_sec = 10;
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	write_all(c, "data", 4);
+	say("splice, data comes", splice(s, NULL, p[1], NULL, 8, SPLICE_F_NONBLOCK));
+	nonblocking(s, true);
+	say("a socket that does not wait", splice(s, NULL, p[1], NULL, 8, SPLICE_F_NONBLOCK));
+	close(c);
+	close(s);
+	close(p[0]);
+	close(p[1]);
+}
+
 /* As a proxy does: nonblocking, from socket to pipe to socket, both ways. */
 static void proxied(void)
 {
@@ -194,6 +222,7 @@ int main(int argc, char **argv)
 	start(argc, argv);
 	sendfiles();
 	splices();
+	splice_waits();
 	proxied();
 	slow_reader();
 	odd_sources();
