@@ -31,108 +31,19 @@ import sys
 import tempfile
 import time
 
+import governance
+from programs import (BUILD, LO, OURS, PRELOAD, PROBE, Failed, Place, Program, free_port,
+                      nginx, wait_ready)
+
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
 ONLY = [x for x in os.environ.get("BENCH_ONLY", "").split(",") if x]
 OUT = os.path.abspath(os.environ.get("BENCH_OUT", "bench"))
-PRELOAD = os.environ.get("PRELOAD") or os.environ.get("LIBRUDP") or ""
-BUILD = os.environ.get("top_builddir", ".")
 HERE = os.path.dirname(os.path.abspath(__file__))
 PINGPONG = f"{BUILD}/tests/bench/pingpong"
 MANY = f"{BUILD}/tests/e2e/many"
-PROBE = f"{BUILD}/tests/e2e/probe"
 RELAY = f"{BUILD}/tests/e2e/relay"
 LIMIT_S = 120           # no single measurement takes so long
-LO = "127.0.0.1"
-OURS = ("rudp", "huge", "again")
-
-
-class Failed(Exception):
-    """A measurement that did not come to an end."""
-
-
-# --- programs -------------------------------------------------------------------
-
-class Place:
-    """Where a program runs: a network namespace and its address."""
-
-    def __init__(self, address, prefix=()):
-        self.address = address
-        self.prefix = list(prefix)
-
-
-class Program:
-    """A child: started in a mode and a place, killed at the end of `with`."""
-
-    def __init__(self, side, place, argv, cpu=None, stdin=subprocess.DEVNULL):
-        self.log = tempfile.TemporaryFile("w+")
-        pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-        self.argv = argv
-        self.usage = None
-        self.process = subprocess.Popen(
-            place.prefix + pin + in_mode(side) + argv, stdin=stdin,
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
-
-    def __enter__(self):
-        return self
-
-    def end(self):
-        if self.usage is None:
-            os.kill(self.process.pid, signal.SIGKILL)   # a zombie at worst
-            self.wait()
-
-    def __exit__(self, *_):
-        self.end()
-        self.process.stdout.close()
-        self.log.close()
-
-    def line_with(self, pattern):
-        """Waits for a line of output that matches."""
-        for line in self.process.stdout:
-            found = re.search(pattern, line)
-            if found:
-                return found
-        self.wait()
-        raise Failed(f"{self.argv[0]} ended: {self.errors()}")
-
-    def errors(self):
-        self.log.seek(0)
-        return self.log.read()[-300:].strip()
-
-    def wait(self):
-        """Waits for the end; the resources used are kept."""
-        _, status, self.usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        return self.process.returncode
-
-    def output(self):
-        """All that it says, when it has ended well."""
-        text = self.process.stdout.read()
-        if self.wait() != 0:
-            raise Failed(f"{' '.join(self.argv[:3])}: status "
-                         f"{self.process.returncode}: {text[-300:].strip()} {self.errors()}")
-        return text
-
-    def cpu(self):
-        return self.usage.ru_utime + self.usage.ru_stime
-
-
-def in_mode(side):
-    if side not in OURS:
-        return ["env"]
-    limits = ["RUDP_MEM=1024G 1024G 1024G"] if side == "huge" else []
-    return ["env", f"LD_PRELOAD={PRELOAD}", f"RUDP_DOMAIN=bench-{side}-{os.getpid()}"] + limits
-
-
-def free_port():
-    return subprocess.run([PROBE, "port"], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout.strip()
-
-
-def wait_ready(side, port, program):
-    with Program(side, Place(LO), [PROBE, "wait", LO, port, "10",
-                                   str(program.process.pid)]) as probe:
-        probe.output()
 
 
 # --- the stage ----------------------------------------------------------------------
@@ -269,19 +180,7 @@ def redis(_, side, clients, pipeline):
 def wrk(_, side, clients, workers=0, close=False):
     """nginx in one process, or with so many workers; a connection for each request."""
     port = free_port()
-    head = (f"user root; worker_processes {workers};" if workers else "master_process off;")
-    if os.getuid():
-        head = head.replace("user root;", "")
-    with open(f"{tmp}/page", "w", encoding="ascii") as page:
-        page.write("x" * 1024)
-    with open(f"{tmp}/nginx.conf", "w", encoding="ascii") as conf:
-        paths = " ".join(f"{k}_temp_path {tmp}/{k};" for k in
-                         ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        conf.write(f"daemon off; {head} pid {tmp}/pid; error_log stderr crit;"
-                   "events { worker_connections 1024; } http { access_log off; "
-                   f"keepalive_requests 100000000; {paths}"
-                   f"server {{ listen {LO}:{port}; root {tmp}; }} }}")
-    with Program(side, Place(LO), ["nginx", "-p", tmp, "-c", f"{tmp}/nginx.conf"]) as server:
+    with nginx(side, port, tmp, workers) as server:
         wait_ready(side, port, server)
         with Program(side, Place(LO), ["wrk", "-t", "1", "-c", str(clients), "-d",
                                        str(SECONDS), *(["-H", "Connection: close"] if close else []),
@@ -446,11 +345,8 @@ def cases():
                    redis, (clients, pipeline), ("rudp", "tcp"))
     for clients in (1, 30, 100):
         yield f"wrk/{clients}-clients", "lo", wrk, (clients,), ("rudp", "tcp")
-    # The price of governance: limits of the machine's memory against none, and
-    # against the same limits, which shows how far two equal things are apart.
-    yield "governance/bulk", "lo", bulk, BULK["128K"], OURS
-    yield "governance/redis", "lo", redis, (30, 1), OURS
-    yield "governance/wrk", "lo", wrk, (30,), OURS
+    for name in governance.CASES:
+        yield f"governance/{name}", "lo", None, (name,), OURS
     for clients in (30, 100):
         yield f"processes/nginx-{clients}-clients", "lo", wrk, (clients, 2), ("rudp", "tcp")
     yield "processes/nginx-30-closing", "lo", wrk, (30, 2, True), ("rudp", "tcp")
@@ -487,34 +383,44 @@ def give_up(*_):
 
 def rounds_of(name):
     """What differs by a few percent at most needs more of them."""
-    return RUNS * 3 if name.startswith("governance/") else RUNS
+    return RUNS * 12 if name.startswith("governance/") else RUNS
+
+
+def in_turns(function, stage, name, sides, arguments):
+    """Yields (round, side, values): a new run for each."""
+    rounds = rounds_of(name)
+    for round_no in range(rounds):
+        turn = round_no % len(sides)
+        for side in sides[turn:] + sides[:turn]:
+            print(f"\r\033[K{name}: round {round_no + 1} of {rounds}, {side} ",
+                  end="", file=sys.stderr, flush=True)
+            signal.alarm(LIMIT_S)
+            try:
+                values = function(stage, side, *arguments)
+            except (Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
+                print(f"\r\033[K{name}: {side}: {e}", file=sys.stderr)
+                continue
+            finally:
+                signal.alarm(0)
+            yield round_no, side, values
 
 
 def measure(case, results):
     name, where, function, arguments, sides = case
     sides = sides_of(sides)
-    rounds = rounds_of(name)
     try:
         stage = STAGES[where]()
     except (Failed, OSError, subprocess.SubprocessError) as e:
         print(f"\r\033[K{name}: {e}", file=sys.stderr)
         return
     try:
-        for round_no in range(rounds):
-            turn = round_no % len(sides)
-            for side in sides[turn:] + sides[:turn]:
-                print(f"\r\033[K{name}: round {round_no + 1} of {rounds}, {side} ",
-                      end="", file=sys.stderr, flush=True)
-                signal.alarm(LIMIT_S)
-                try:
-                    values = function(stage, side, *arguments)
-                except (Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
-                    print(f"\r\033[K{name}: {side}: {e}", file=sys.stderr)
-                    continue
-                finally:
-                    signal.alarm(0)
-                for metric, value in values.items():
-                    results.setdefault((name, metric), {}).setdefault(side, {})[round_no] = value
+        rows = (in_turns(function, stage, name, sides, arguments) if function else
+                governance.measure(*arguments, tmp, rounds_of(name)))
+        for round_no, side, values in rows:
+            for metric, value in values.items():
+                results.setdefault((name, metric), {}).setdefault(side, {})[round_no] = value
+    except (Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
+        print(f"\r\033[K{name}: {e}", file=sys.stderr)
     finally:
         stage.close()
 

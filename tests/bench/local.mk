@@ -2,7 +2,7 @@
 check_PROGRAMS += %D%/pingpong
 %C%_pingpong_SOURCES = %D%/pingpong.c
 dist_noinst_SCRIPTS += %D%/run.sh
-EXTRA_DIST += %D%/bench.py %D%/forks.py %D%/offload.py
+EXTRA_DIST += %D%/bench.py %D%/forks.py %D%/governance.py %D%/offload.py %D%/programs.py
 
 # What the ledger costs, in nanoseconds.
 check_PROGRAMS += %D%/bench_mem
