@@ -191,11 +191,13 @@ static void run_aside(struct aside *a)
 	struct port_watch *pw = a->port < drv.ntables ? drv.ports[a->port] : NULL;
 
 	if (a->rb)
-		rx_release(a->rb);
+		atomic_store(&a->rb->busy, 0);	/* as if it had just come */
 	if (pw && a->rb)
 		rx_buffer(pw, rt_sock(a->port), a->rb, &a->meta);
 	else if (pw)
 		rx_one_by_one(rt_sock(a->port), a->pkt, a->len, a->step, &a->meta);
+	if (a->rb && !atomic_load(&a->rb->busy))
+		rx_release(a->rb);
 }
 
 void pump_run_aside(void)
