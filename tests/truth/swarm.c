@@ -11,11 +11,14 @@
  *		ask to be stalled; writes into all of them as fast as they take it,
  *		until SIGUSR1 came and all of them stand. Then it ends the streams,
  *		waits for the counts and prints what was written, how often it woke,
- *		and its time on the processor. A mortal one may be killed at any
- *		time: the server does not mind.
+ *		and its time on the processor; then, a line for each that was not
+ *		stalled, its number and the bytes a second that were acknowledged
+ *		between the moment when all stood and the signal. A mortal one may
+ *		be killed at any time: the server does not mind.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -40,7 +44,7 @@ struct flow {
 	int fd;
 	struct hello hello;
 	uint64_t at;		/* bytes of the pattern written, read */
-	uint64_t stopped_at;	/* client: at SIGUSR1 */
+	uint64_t acked[2];	/* client: when all stood, at SIGUSR1 */
 	uint64_t count;		/* client: the answer */
 	unsigned got;		/* bytes of the hello, of the answer */
 	double moved, gap;	/* client: last progress, longest time without */
@@ -80,12 +84,15 @@ static uint64_t word(const struct flow *f, uint64_t n)
 /* The pattern from f->at on. */
 static void fill(const struct flow *f, unsigned char *buf, size_t len)
 {
-	uint64_t at = f->at, w = word(f, at / 8);
+	size_t skip = f->at % 8, part;
 
-	for (size_t i = 0; i < len; i++, at++) {
-		if (at % 8 == 0)
-			w = word(f, at / 8);
-		buf[i] = (unsigned char)(w >> at % 8 * 8);
+	for (uint64_t n = f->at / 8; len; n++, skip = 0) {
+		uint64_t w = word(f, n);
+
+		part = 8 - skip < len ? 8 - skip : len;
+		memcpy(buf, (unsigned char *)&w + skip, part);
+		buf += part;
+		len -= part;
 	}
 }
 
@@ -223,7 +230,7 @@ static _Noreturn void server(unsigned port)
 static struct flow *flows;
 static unsigned nflows, nstalled, wakes;
 static unsigned greeted;	/* that have sent their hello: they stand */
-static double begun;
+static double begun, stood;
 
 static void open_one(struct flow *f, unsigned port)
 {
@@ -246,6 +253,23 @@ static void progress(struct flow *f)
 	f->moved = t;
 }
 
+/* What the peer has of it, as the sender knows. */
+static uint64_t acked(const struct flow *f)
+{
+	int queued = 0;
+
+	if (ioctl(f->fd, SIOCOUTQ, &queued) < 0)
+		die("SIOCOUTQ");
+	return f->at - (uint64_t)queued;
+}
+
+static void all_stand(void)
+{
+	for (unsigned i = 0; i < nflows; i++)
+		flows[i].acked[0] = acked(&flows[i]);
+	stood = now_s();
+}
+
 static void write_some(struct flow *f)
 {
 	unsigned char buf[CHUNK];
@@ -256,7 +280,8 @@ static void write_some(struct flow *f)
 			 MSG_NOSIGNAL);
 		if (n > 0)
 			f->got += (unsigned)n;
-		greeted += n > 0 && f->got == sizeof(f->hello);
+		if (n > 0 && f->got == sizeof(f->hello) && ++greeted == nflows)
+			all_stand();
 	} else {
 		fill(f, buf, sizeof(buf));
 		n = send(f->fd, buf, sizeof(buf), MSG_NOSIGNAL);
@@ -275,7 +300,7 @@ static void stop_writing(void)
 		struct flow *f = &flows[i];
 
 		progress(f);
-		f->stopped_at = f->at;
+		f->acked[1] = acked(f);
 		f->got = 0;
 		watch(EPOLL_CTL_MOD, f, EPOLLIN);
 		if (shutdown(f->fd, SHUT_WR) < 0)
@@ -308,32 +333,21 @@ static bool answered(struct flow *f)
 	return true;
 }
 
-static int compare_at(const void *a, const void *b)
+static void report(double stopped)
 {
-	const struct flow *x = a, *y = b;
-
-	return x->stopped_at < y->stopped_at ? -1 : x->stopped_at > y->stopped_at;
-}
-
-static void report(double seconds)
-{
-	struct flow *moving = flows + nstalled;
-	unsigned n = nflows - nstalled;
 	uint64_t sum = 0;
 	double gap = 0;
 
 	for (unsigned i = 0; i < nflows; i++)
 		sum += flows[i].at;
-	for (unsigned i = 0; i < n; i++)
-		gap = moving[i].gap > gap ? moving[i].gap : gap;
-	qsort(moving, n, sizeof(*moving), compare_at);
-	printf("bytes %llu seconds %.2f wakes %u cpu_ms %ld", (unsigned long long)sum, seconds,
-	       wakes, (long)(clock() * 1000 / CLOCKS_PER_SEC));
-	if (n)
-		printf(" least %llu median %llu gap_ms %.0f",
-		       (unsigned long long)moving[0].stopped_at,
-		       (unsigned long long)moving[n / 2].stopped_at, gap * 1e3);
-	putchar('\n');
+	for (unsigned i = nstalled; i < nflows; i++)
+		gap = flows[i].gap > gap ? flows[i].gap : gap;
+	printf("bytes %llu seconds %.2f wakes %u cpu_ms %ld gap_ms %.0f\n",
+	       (unsigned long long)sum, stopped - begun, wakes,
+	       (long)(clock() * 1000 / CLOCKS_PER_SEC), gap * 1e3);
+	for (unsigned i = nstalled; i < nflows; i++)
+		printf("rate %u %.0f\n", flows[i].hello.number,
+		       (double)(flows[i].acked[1] - flows[i].acked[0]) / (stopped - stood));
 }
 
 static int client(unsigned port, unsigned first, uint32_t flags)
@@ -374,7 +388,7 @@ static int client(unsigned port, unsigned first, uint32_t flags)
 			stop_writing();
 		}
 	}
-	report(stopped - begun);
+	report(stopped);
 	return 0;
 }
 
