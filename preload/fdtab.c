@@ -146,7 +146,7 @@ static void forget_left_uses(void)
 	if (critical.depth || critical.in_handler)
 		return;
 	uses = NULL;
-	rt_at = &rt_home;
+	rt_at = rt_home;
 }
 
 bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)

@@ -126,6 +126,29 @@ int bind(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 	return ret < 0 ? (int)result(ret) : LIBC(bind)(fd, sa, len);
 }
 
+/* A socket whose connection failed, or was dissolved, or that listens no more,
+ * may be used for another: it becomes one as new under all its numbers. */
+static int renew(struct fd_use *u)
+{
+	struct sock_ref fresh;
+	int file = sock_renew(&u->ref, u->fd, &fresh);
+
+	if (file >= 0)
+		fd_replace_all(u, file, &fresh);
+	else			/* no number for it: this one is of no more use */
+		LIBC(shutdown)(u->fd, SHUT_RDWR);
+	return min(file, 0);
+}
+
+/* The same with one that nobody would drive: u is the new one's. */
+static int renew_first(struct fd_use *u)
+{
+	int fd = u->fd, ret = renew(u);
+
+	fd_put(u);
+	return ret < 0 ? ret : fd_get(fd, u) ? 0 : -EBADF;
+}
+
 int listen(int fd, int backlog)
 {
 	int ret;
@@ -134,6 +157,11 @@ int listen(int fd, int backlog)
 	if (!fd_get(fd, &u))
 		return LIBC(listen)(fd, backlog);
 	ret = sock_listen(&u.ref, fd, backlog);
+	if (unlikely(ret == SOCK_AGAIN)) {
+		ret = renew_first(&u);
+		if (!ret)
+			ret = sock_listen(&u.ref, fd, backlog);
+	}
 	if (ret == SOCK_PLAIN)
 		ret = replace(&u, sock_plain(&u.ref));
 	else
@@ -166,19 +194,6 @@ int accept(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 	return accept4(fd, sa, len, 0);
 }
 
-/* A socket whose connection failed, or was dissolved, or that listens no more,
- * may be used for another: it becomes one as new under all its numbers. */
-static void renew(struct fd_use *u)
-{
-	struct sock_ref fresh;
-	int file = sock_renew(&u->ref, u->fd, &fresh);
-
-	if (file >= 0)
-		fd_replace_all(u, file, &fresh);
-	else			/* no number for it: this one is of no more use */
-		LIBC(shutdown)(u->fd, SHUT_RDWR);
-}
-
 int socket_connect(struct fd_use *u, const struct sockaddr *sa, socklen_t len, int flags)
 {
 	int ret, kernels;
@@ -187,6 +202,11 @@ int socket_connect(struct fd_use *u, const struct sockaddr *sa, socklen_t len, i
 		return bad_length(len) ? -EINVAL : -EFAULT;
 	pthread_testcancel();
 	ret = sock_connect(&u->ref, u->fd, sa, len, flags);
+	if (unlikely(ret == SOCK_AGAIN)) {
+		ret = renew_first(u);
+		if (!ret)
+			ret = sock_connect(&u->ref, u->fd, sa, len, flags);
+	}
 	if (ret == SOCK_TAKE || ret == SOCK_PLAIN) {
 		kernels = ret == SOCK_TAKE ? sock_take(&u->ref, u->fd) : sock_plain(&u->ref);
 		kernels = replace(u, kernels);

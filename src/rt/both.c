@@ -63,6 +63,12 @@ void both_pass(struct sock *sk, int fd)
 
 /* ---- the driver's ------------------------------------------------------------------ */
 
+void both_driver_init(void)
+{
+	halves = NULL;
+	nhalves = 0;
+}
+
 static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct both *b = container_of(w, struct both, w);

@@ -81,6 +81,16 @@ void care_prepare(void)
 		care_paths(loader, library.dli_fname);
 }
 
+void care_driver_init(void)
+{
+	care.chan = -1;
+	care.retry_at = 0;
+	care.retry_us = RETRY_US;
+	care.passed = NULL;
+	care.young = NULL;
+	care.npassed = care.nyoung = care.cap = care.ripe = care.nforget = 0;
+}
+
 /* ---- starting it --------------------------------------------------------------------- */
 
 struct launch {

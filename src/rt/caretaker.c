@@ -330,7 +330,7 @@ static void drive(void)
 	if (pump_create() < 0 || driver_loop() < 0)
 		quit();
 	pump_no_more();
-	driven_claim();
+	drv.unclaimed = !driven_claim();	/* somebody may be looking */
 	drv.ticks = 1;
 	driver_publish();
 	ev_io_init(&alive, on_alive, drv.alive_fd, EV_READ);

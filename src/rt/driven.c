@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -49,6 +50,27 @@ bool driven_lost(struct sock *sk, int fd)
 		atomic_store(&sk->kind, SK_FRESH);
 		fresh_made();
 	}
+	return true;
+}
+
+/* Its listener outlives the driver in the caretaker, and is none when that has
+ * gone, too. */
+bool driven_no_more(void)
+{
+	int chan;
+
+	if (rt_at->left)
+		return true;
+	if (!drv.shm || (rt_at == rt_home && !rt_running()) || driven())
+		return false;
+	chan = join_call(atomic_load(&drv.dom->arenas[arena_row(drv.ar)].hello));
+	if (chan >= 0)
+		sys_close(chan);
+	if (chan != -ECONNREFUSED)
+		return false;
+	if (rt_at == rt_home)
+		return rt_leave_home();
+	rt_at->left = true;
 	return true;
 }
 

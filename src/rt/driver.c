@@ -291,6 +291,10 @@ int driver_loop(void)
 {
 	struct mem_limits l;
 
+	mirror_driver_init();
+	plain_driver_init();
+	both_driver_init();
+	care_driver_init();
 	domain_limits(drv.dom, &l);
 	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	if (!drv.caretaker)		/* it has the driver's */
@@ -322,13 +326,14 @@ void *driver_thread(void *arg)
 	_Atomic u32 *started = arg;
 
 	rt_bypass = 1;
+	rt_at = rt_home;
 	prctl(PR_SET_NAME, "rudp");
 	if (own_table() < 0 || driver_loop() < 0) {
 		atomic_store(started, 2);
 		sys_futex_wake(started, INT32_MAX);
 		return NULL;
 	}
-	driven_claim();
+	drv.unclaimed = !driven_claim();	/* somebody may be looking */
 	drv.now = rt_now();
 	drv.ticks = 1;
 	if (drv.follows)

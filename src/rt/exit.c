@@ -153,7 +153,7 @@ void rt_leave(enum leave how)
 {
 	u32 none = 0;
 
-	rt_at = &rt_home;	/* it may be a handler's call, out of another's */
+	rt_at = rt_home;	/* it may be a handler's call, out of another's */
 	if (!drives_here())
 		return;		/* a forked child's parent drives */
 	if (atomic_compare_exchange_strong(&exit_asked, &none, 3)) {
@@ -167,7 +167,7 @@ void rt_leave(enum leave how)
 
 void rt_stay(void)
 {
-	rt_at = &rt_home;
+	rt_at = rt_home;
 	if (!drives_here() || leaving != LEAVE_EXEC)
 		return;
 	atomic_store(&exit_asked, 0);

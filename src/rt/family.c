@@ -17,8 +17,9 @@
 
 #define NOBODY { .wake_app = -1, .wait_app = -1, .kick_app = -1, .alive_app = -1 }
 
-struct driver rt_home = NOBODY;
-TLS_IE struct driver *rt_at = &rt_home;
+static struct driver first = NOBODY;
+_Atomic(struct driver *) rt_home = &first;
+TLS_IE struct driver *rt_at = &first;
 bool rt_many;
 
 static _Atomic(struct driver *) families[DOMAIN_ARENAS];	/* but home; by row */
@@ -28,7 +29,7 @@ struct driver *rt_family(const struct sock *sk)
 	uintptr_t row = ((uintptr_t)sk - ARENA_BASE) / ARENA_STRIDE;
 	struct driver *d = row < DOMAIN_ARENAS ? atomic_load(&families[row]) : NULL;
 
-	return d ? d : &rt_home;
+	return d ? d : rt_home;
 }
 
 struct driver *family_new(void)
@@ -50,19 +51,33 @@ void family_add(struct driver *d)
 
 	atomic_store(&families[arena_row(d->ar)], d);
 	rt_many = true;
-	rt_at = &rt_home;
+	rt_at = rt_home;
 	rt_bypass = 0;
 	pump_no_more();
 	rt_bypass = bypass;
 	rt_at = was;
 }
 
-struct driver *family_next(const struct driver *d)
+/* Threads may be inside its socks: it stays what and where it is. */
+bool family_leave(void)
 {
-	u32 i = !d || d == &rt_home ? 0 : arena_row(d->ar) + 1;
+	struct driver *d = family_new(), *was;
 
 	if (!d)
-		return &rt_home;
+		return false;
+	was = rt_home;
+	family_add(was);
+	rt_home = d;
+	was->left = true;
+	return true;
+}
+
+struct driver *family_next(const struct driver *d)
+{
+	u32 i = !d || d == rt_home ? 0 : arena_row(d->ar) + 1;
+
+	if (!d)
+		return rt_home;
 	for (; rt_many && i < DOMAIN_ARENAS; i++)
 		if (atomic_load(&families[i]))
 			return atomic_load(&families[i]);

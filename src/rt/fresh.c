@@ -67,7 +67,7 @@ void fresh_forked(void)
 
 	for (rt_at = family_next(NULL); rt_at; rt_at = family_next(rt_at))
 		n += drv.ar && atomic_load(&here) ? forked() : 0;
-	rt_at = &rt_home;
+	rt_at = rt_home;
 	atomic_store(&here, n);
 }
 

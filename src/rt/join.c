@@ -108,15 +108,17 @@ int join_call(u64 hello)
 	int fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int n = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "rudp-%016llx",
 			 (unsigned long long)hello);
+	int ret;
 
 	if (fd < 0)
 		return fd;
 	sys_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit, sizeof(limit[0]));
 	sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof(limit[0]));
-	if (!sys_connect(fd, &sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)))
+	ret = sys_connect(fd, &sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n));
+	if (!ret)
 		return fd;
 	sys_close(fd);
-	return -ECONNREFUSED;
+	return ret;
 }
 
 /* True: it knew the cookie, or the nonce. */
@@ -264,7 +266,7 @@ void join_udp(struct sock *sk)
 /* Home, as long as that is nothing yet, or nothing any more. */
 static struct sock *meet_family(u64 cookie)
 {
-	struct driver *d = !rt_home.ar || rt_abandon() ? &rt_home : family_new();
+	struct driver *d = !rt_home->ar || rt_abandon() ? rt_home : family_new();
 	struct join_reply r;
 	struct sock *sk;
 	int fds[JOIN_FDS];
@@ -278,7 +280,7 @@ static struct sock *meet_family(u64 cookie)
 		close_all(fds + JOIN_WAKE, r.nfds - JOIN_WAKE);
 		goto out_free;
 	}
-	if (d == &rt_home)
+	if (d == rt_home)
 		rt_joined();
 	else
 		family_add(d);
@@ -289,8 +291,8 @@ static struct sock *meet_family(u64 cookie)
 		sys_close(fds[JOIN_UDP]);
 	return sk;
 out_free:
-	rt_at = &rt_home;
-	if (d != &rt_home)
+	rt_at = rt_home;
+	if (d != rt_home)
 		free(d);
 	return NULL;
 }
@@ -306,7 +308,7 @@ static struct sock *find_everywhere(u64 cookie)
 		if (sk)
 			return sk;
 	}
-	rt_at = &rt_home;
+	rt_at = rt_home;
 	return NULL;
 }
 

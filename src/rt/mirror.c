@@ -222,7 +222,15 @@ struct pending {
 };
 
 static struct list pendings = { &pendings, &pendings };
+static bool hearing;		/* them */
 static int read_hello(int fd);
+
+void mirror_driver_init(void)
+{
+	list_init(&pendings);
+	strangers = 0;
+	hearing = false;
+}
 
 static void stop_waiting(struct pending *p)
 {
@@ -248,16 +256,14 @@ static void pending_try(struct pending *p)
 /* Who spoke before somebody else is heard before him. */
 static void pending_all(void)
 {
-	static bool inside;
-
-	if (inside)
+	if (hearing)
 		return;
-	inside = true;
+	hearing = true;
 	for (struct list *l = pendings.next, *next; l != &pendings; l = next) {
 		next = l->next;
 		pending_try(container_of(l, struct pending, link));
 	}
-	inside = false;
+	hearing = false;
 }
 
 /* The driver keeps what comes with it as its own. */

@@ -251,6 +251,12 @@ void plain_tell(const struct sock *lsk, const union sock_addr *name, bool plain)
 static struct attempt **attempts;	/* by sock index */
 static u32 nattempts;
 
+void plain_driver_init(void)
+{
+	attempts = NULL;
+	nattempts = 0;
+}
+
 static struct attempt *attempt_of(const struct sock *sk)
 {
 	return sk->index < nattempts ? attempts[sk->index] : NULL;

@@ -23,50 +23,74 @@ bool sock_renewable(struct sock_ref *r)
 }
 
 /* What bind() was told stays; a number that was found by itself is only shown,
- * an address that was is forgotten. */
-static void keep_name(struct sock *old, struct sock *sk)
+ * unless nothing has been done with it, an address that was is forgotten. */
+static int keep_name(struct sock *old, struct sock *sk)
 {
 	bool reuseaddr = sk->reuseaddr;
 	union sock_addr name;
+	int ret;
 
 	sk->local = old->local;
 	if (!old->addr_given && sk->family == AF_INET)
 		sk->local.in.sin_addr.s_addr = INADDR_ANY;
 	else if (!old->addr_given)
 		sk->local.in6.sin6_addr = in6addr_any;
-	if (!old->port_given)
-		return;
-	port_release(sock_udp_fd(old));
+	if (!old->port_given && !(old->bound && atomic_load(&old->kind) == SK_FRESH))
+		return 0;
 	sk->reuseaddr = true;
 	name = sk->local;
-	sock_bind_locked(sk, &name.sa, old->addr_len);
+	ret = sock_bind_locked(sk, &name.sa, old->addr_len);
 	sk->reuseaddr = reuseaddr;
+	sk->port_given = old->port_given;
+	return ret;
 }
 
-/* As inherited from a listener: all options, no state but an error. */
-int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
+/* The old one's lock is held; where we stand is where the new one lives. */
+static int become(struct sock *old, struct sock *sk)
 {
-	struct sock *old = r->sk;
-	int fl = sys_fcntl(fd, F_GETFL, 0), made, err;
+	struct driver *here = rt_enter(old);
+	int err;
 
-	made = sock_socket(old->family, old->type | SOCK_CLOEXEC |
-			   (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0), old->protocol, ret);
-	if (made < 0)
-		return made;
-	err = sock_lock(r);
-	if (err < 0) {
-		sock_close(ret, made);
-		return err;
-	}
 	if (atomic_load(&old->kind) == SK_LISTENER) {
 		atomic_store(&old->backlog_max, 0);
 		atomic_fetch_add(&old->shown, 1);	/* poll: as the mirror says */
 	}
-	listen_inherit(old, ret->sk);
-	ret->sk->v6only = old->v6only;
-	ret->sk->conn.err = old->conn.err;
-	keep_name(old, ret->sk);
-	pthread_mutex_unlock(&old->lock);
+	if (old->bound)
+		port_release(sock_udp_fd(old));
+	rt_at = here;
+	listen_inherit(old, sk);
+	sk->v6only = old->v6only;
+	sk->conn.err = old->conn.err;
+	err = keep_name(old, sk);
+	return atomic_load(&old->kind) == SK_FRESH ? err : 0;
+}
+
+/* As inherited from a listener: all options, no state but an error. At home, if
+ * the old one's family has no driver any more. */
+int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret)
+{
+	struct sock *old = r->sk;
+	struct driver *was = rt_at, *here;
+	int fl = sys_fcntl(fd, F_GETFL, 0), made, err;
+
+	made = sock_socket(old->family, old->type | SOCK_CLOEXEC |
+			   (fl & O_NONBLOCK ? SOCK_NONBLOCK : 0), old->protocol, ret);
+	here = rt_at;
+	if (made < 0)
+		goto out;
+	rt_enter(old);
+	err = sock_lock(r);
+	rt_at = here;
+	if (!err) {
+		err = become(old, ret->sk);
+		pthread_mutex_unlock(&old->lock);
+	}
+	if (err < 0) {
+		sock_close(ret, made);
+		made = err;
+	}
+out:
+	rt_at = was;
 	return made;
 }
 

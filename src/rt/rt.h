@@ -105,18 +105,20 @@ struct driver {
 	bool alone;			/* and all others of the family */
 	bool handed_over;		/* this process has a caretaker: hands off */
 	bool follows;			/* the arena has had a driver before */
+	_Atomic bool left;		/* shared; driven_no_more() */
 	bool unclaimed;			/* driven_claim() is still to be done */
 	usec_t now;
 	_Atomic(struct local *) locals[LOCAL_CHUNKS];	/* shared; of this process */
 };
 
-extern struct driver rt_home;
+extern _Atomic(struct driver *) rt_home;
 extern TLS_IE struct driver *rt_at;	/* the family that the thread stands in */
 #define drv (*rt_at)
 
 /* ---- family.c: the families of this process ------------------------------------ */
 
 struct driver *family_new(void);	/* of nobody yet */
+bool family_leave(void);		/* home is another from now on */
 void family_add(struct driver *d);	/* rt_family() knows it from now on */
 struct driver *family_next(const struct driver *d);	/* home for NULL, then others */
 void family_fd_moved(int from, int to);	/* the program took a number of ours */
@@ -132,10 +134,16 @@ bool driver_attention(struct sock *sk);	/* lock held: on the list; true: wake it
 void *driver_thread(void *arg);
 void driver_tx_wait(struct sock *sk);	/* driver: go on when the port takes more */
 int driver_loop(void);			/* driver: what it watches */
+/* What is left of a driver whose child this process is. */
+void mirror_driver_init(void);
+void plain_driver_init(void);
+void both_driver_init(void);
+void care_driver_init(void);
 void driver_publish(void);		/* driver: where others find it */
 void driver_close_range(unsigned from, unsigned to);	/* both included */
 void rt_set_hello(u64 id);
 void rt_joined(void);			/* this process has a family, which has a driver */
+bool rt_leave_home(void);		/* it makes its sockets in another from now on */
 bool rt_abandon(void);	/* leaves a family without sockets or driver; false: it has some */
 enum { RELAY_SNDBUF = 65536 };		/* of an app end that is relayed */
 void driver_see_hups(void);		/* driver: those that are there, now */
@@ -373,6 +381,8 @@ bool driven(void);		/* any thread */
 /* Lock held, fd the app end: the owner end went with a dead driver, so the
  * connection is aborted. */
 bool driven_lost(struct sock *sk, int fd);
+/* Nor will anybody: what this process makes from now on is of a family of its own. */
+bool driven_no_more(void);
 
 /* ---- care.c: the standing caretaker, as the driver sees it ------------------------------ */
 

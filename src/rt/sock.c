@@ -265,6 +265,11 @@ static int bind_to_listen(struct sock *sk)
 	return sock_bind_locked(sk, &name.sa, sk->addr_len);
 }
 
+static bool undriven(const struct sock_ref *r)
+{
+	return atomic_load(&r->sk->kind) == SK_FRESH && unlikely(driven_no_more());
+}
+
 static int listen_locked(struct sock *sk, int fd, int backlog)
 {
 	u32 most = SOMAXCONN_DEFAULT;
@@ -310,8 +315,11 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 
 int sock_listen(struct sock_ref *r, int fd, int backlog)
 {
-	int ret = sock_lock(r);
+	int ret;
 
+	if (undriven(r))
+		return SOCK_AGAIN;
+	ret = sock_lock(r);
 	if (ret < 0)
 		return ret;
 	ret = listen_locked(r->sk, fd, backlog);
@@ -463,8 +471,11 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 {
 	struct sock *sk = r->sk;
 	bool wait = !(flags & MSG_DONTWAIT) && !atomic_load(&sk->nonblock), plugged;
-	int ret = sock_lock(r);
+	int ret;
 
+	if (undriven(r))
+		return SOCK_AGAIN;
+	ret = sock_lock(r);
 	if (ret < 0)
 		return ret;
 	if (atomic_load(&sk->kind) == SK_FRESH) {

@@ -204,7 +204,7 @@ struct sock_ref {
  * made in its own: from rt_enter() until rt_at is put back. The calls below that
  * take no reference are made at home. */
 extern bool rt_many;
-extern struct driver rt_home;
+extern _Atomic(struct driver *) rt_home;
 extern TLS_IE struct driver *rt_at;
 struct driver *rt_family(const struct sock *sk);
 
@@ -246,6 +246,7 @@ enum {
 	SOCK_RENEW = 1,		/* the sock is of no more use: sock_renew() */
 	SOCK_PLAIN = 2,		/* sock_plain(), then the kernel's call */
 	SOCK_TAKE = 3,		/* it is connected, as the kernel's: sock_take() */
+	SOCK_AGAIN = 4,		/* sock_renew(), then the same call */
 };
 int sock_bind(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len);
 /* The program is about to bind a UDP socket of its own there. True: the number

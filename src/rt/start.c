@@ -281,11 +281,13 @@ int rt_attach(void)
 {
 	int ret = 0;
 
-	if (rt_at != &rt_home || atomic_load_explicit(&attached, memory_order_acquire))
+	if (unlikely(driven_no_more()))
+		rt_at = rt_home;
+	if (rt_at != rt_home || atomic_load_explicit(&attached, memory_order_acquire))
 		return 0;
 	pthread_mutex_lock(&start_lock);
 	rt_bypass++;
-	if (!atomic_load(&attached)) {
+	if (rt_at == rt_home && !atomic_load(&attached)) {
 		ret = attach();
 		if (!ret)
 			atomic_store(&attached, 1);
@@ -441,6 +443,25 @@ bool rt_abandon(void)
 	return go;
 }
 
+bool rt_leave_home(void)
+{
+	bool left;
+
+	pthread_mutex_lock(&start_lock);
+	left = rt_at->left;		/* another thread was faster */
+	if (!left) {
+		atomic_store(&started, 0);
+		atomic_store(&attached, 0);
+		left = family_leave();
+	}
+	if (!left) {
+		atomic_store(&attached, 1);
+		atomic_store(&started, 1);
+	}
+	pthread_mutex_unlock(&start_lock);
+	return left;
+}
+
 void rt_child(void)
 {
 	start_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
@@ -478,11 +499,11 @@ int rt_start(void)
 {
 	int ret = 0;
 
-	if (rt_at != &rt_home || atomic_load_explicit(&started, memory_order_acquire) == 1)
+	if (rt_at != rt_home || atomic_load_explicit(&started, memory_order_acquire) == 1)
 		return 0;
 	pthread_mutex_lock(&start_lock);
 	rt_bypass++;
-	if (atomic_load(&started) != 1)
+	if (rt_at == rt_home && atomic_load(&started) != 1)
 		ret = launch_or_join();
 	rt_bypass--;
 	pthread_mutex_unlock(&start_lock);

@@ -24,9 +24,22 @@ deaths()
 	"$python" "$e2e_src/deaths.py" "$e2e_bin/deaths" "$port" $DEATHS "$where" ${SEED-}
 }
 
+# Who drives for others is killed, and who would follow it.
+orphaned()
+{
+	local rudp=0
+
+	[ "$mode" = native ] || rudp=1
+	set_in_mode
+	timeout -k 1 100 "$python" -B "$e2e_src/orphaned.py" $rudp \
+		"${in_mode[@]}" RUDP_LISTEN=rudp RUDP_FALLBACK=off \
+		"$python" -B "$e2e_src/orphaned.py" hold
+}
+
 tests()
 {
 	[ "$private" = yes ] || skip "no namespace whose processes are all ours"
+	check "without a driver, new sockets have one" orphaned
 	check "others live on, and nothing is left" deaths
 	[ -z "$long" ] || cat check.out
 }
