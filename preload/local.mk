@@ -13,6 +13,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	%reldir%/direct.c %reldir%/direct.h \
 	%reldir%/epoll.c \
 	%reldir%/epoll_move.c %reldir%/epoll_move.h \
+	%reldir%/evhooks.c \
 	%reldir%/fd.c \
 	%reldir%/fdtab.c %reldir%/fdtab.h \
 	%reldir%/init.c \

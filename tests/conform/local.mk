@@ -67,3 +67,5 @@ conform_programs += %reldir%/given
 %canon_reldir%_given_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 conform_programs += %reldir%/optedges
 %canon_reldir%_optedges_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+conform_programs += %reldir%/evhooks
+%canon_reldir%_evhooks_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
