@@ -149,14 +149,18 @@ finish()
 
 # --- programs --------------------------------------------------------------------
 
-# What stands before a program so that it runs in the mode.
+# What stands before a program so that it runs in the mode: set_in_mode [server
+# | client]. In the modes `served` and `asked` one side alone is librudp's.
 in_mode=()
 set_in_mode()
 {
 	local lib=$PRELOAD
 
 	in_mode=(env)
-	[ "$mode" = rudp ] || return 0
+	case $mode.${1-} in
+	rudp.*|served.server|asked.client) ;;
+	*) return 0 ;;
+	esac
 	case ${SANITIZERS:-no} in
 	*address*) lib="$(${CC:-cc} -print-file-name=libasan.so) $PRELOAD" ;;
 	*thread*) lib="$(${CC:-cc} -print-file-name=libtsan.so) $PRELOAD" ;;
@@ -167,7 +171,7 @@ set_in_mode()
 # run PROGRAM ARG...: in the mode, for at most $T (60) seconds.
 run()
 {
-	set_in_mode
+	set_in_mode client
 	timeout -k 1 "${T:-60}" "${in_mode[@]}" "$@"
 }
 
@@ -178,7 +182,7 @@ server()
 	local name=$1
 
 	shift
-	set_in_mode
+	set_in_mode server
 	server_log=$tmp/$name.log
 	: >"$server_log"	# of an earlier one it may say what is waited for
 	"${in_mode[@]}" "$@" >"$server_log" 2>&1 </dev/null &

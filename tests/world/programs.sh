@@ -4,6 +4,7 @@
 #   programs.sh            those that every developer's machine has
 #   programs.sh all        all that are installed
 #   programs.sh NAME...    those
+# MODES="served asked": servers, or clients, are librudp's, the others native.
 # Each is a function in one of the files beside this one, run in a directory of
 # its own; `needs` says what has to be installed, `bytes` what arrives at least.
 . "$(dirname "$0")/../lib.sh"
@@ -17,7 +18,13 @@ enter "$@"
 
 # A connection that nobody takes goes on over the kernel's TCP otherwise, and
 # some of these try one; all is to be seen on UDP.
-export RUDP_FALLBACK=off
+on_udp()
+{
+	case $mode in
+	served|asked) unset RUDP_FALLBACK ;;
+	*) export RUDP_FALLBACK=off ;;
+	esac
+}
 
 quick="perl openssl node_tls node_http2"
 all=
@@ -59,7 +66,10 @@ one()
 	start=$(now_ms)
 	wire_mark
 	"program_$1"
-	[ "${bytes[$1]}" = - ] || wire_check "${bytes[$1]}"
+	case $mode.${bytes[$1]} in
+	*.-|served.*|asked.*) ;;
+	*) wire_check "${bytes[$1]}" ;;
+	esac
 	stop_all
 	cd "$tmp" || exit 99
 	took[$1.$mode]=$(($(now_ms) - start))
@@ -70,10 +80,12 @@ table()
 {
 	local p m
 
-	printf '\n%-16s %12s %12s\n' program native librudp
+	printf '\n%-16s' program
+	printf ' %12s' $modes
+	echo
 	for p in $chosen; do
 		printf '%-16s' "$p"
-		for m in native rudp; do
+		for m in $modes; do
 			[ -z "${verdict[$p.$m]-}" ] ||
 				printf ' %5s %4d.%01d s' "${verdict[$p.$m]}" \
 					$((${took[$p.$m]} / 1000)) $((${took[$p.$m]} / 100 % 10))
@@ -101,7 +113,9 @@ for p in $chosen; do
 done
 chosen=$present
 [ -n "$chosen" ] || skip "none of these is installed:$absent"
-for mode in ${MODES:-native ${PRELOAD:+rudp}}; do
+modes=${MODES:-native ${PRELOAD:+rudp}}
+for mode in $modes; do
+	on_udp
 	for p in $chosen; do
 		one "$p"
 	done
