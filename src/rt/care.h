@@ -3,7 +3,8 @@
  * SOCK_SEQPACKET pair. The first message says whose caretaker it is and brings
  * what every driver of the family needs; each other one is a list of socks
  * whose descriptors come with it, or are to be forgotten. The caretaker says one
- * byte, once, when it has been introduced. The end of the channel is the end of
+ * byte, once, when it has been introduced, and passes packets on that came while
+ * the driver was stopped (standin.h). The end of the channel is the end of
  * the driver's event thread, however it came about: exit, exec, a signal.
  *
  * The caretaker is this library run as a program by the dynamic loader: a
@@ -22,6 +23,7 @@ enum care_fd { CARE_DOMAIN, CARE_CTL, CARE_BUF, CARE_HOLD, CARE_WAKE, CARE_ALIVE
 
 struct care_init {
 	u32 row;
+	s32 pid, tid;		/* of the driver's thread */
 	u32 unused;
 	u64 nonce, hello_id;
 	char loader[CARE_PATH], library[CARE_PATH];
@@ -31,6 +33,11 @@ struct care_rec {
 	u32 index, gen;
 	u16 what;		/* enum care_what */
 	u16 forget;
+};
+
+struct care_said {		/* by the caretaker; the packet is behind it */
+	u32 index, gen;		/* of the sock whose port it came to */
+	struct rx_meta meta;
 };
 
 /* One message with up to CARE_BATCH descriptors. */

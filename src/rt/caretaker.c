@@ -19,6 +19,7 @@
 #include "rt/care.h"
 #include "rt/log.h"
 #include "rt/pump.h"
+#include "rt/standin.h"
 #include "rt/sys.h"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -81,8 +82,10 @@ static struct kept *keep_at(u32 index)
 
 static void forget(struct kept *k, unsigned what)
 {
-	if (k->gen[what])
+	if (k->gen[what]) {
+		notice_del(k->fd[what]);
 		sys_close(k->fd[what]);
+	}
 	k->gen[what] = 0;
 }
 
@@ -97,41 +100,66 @@ static void run_records(const struct care_rec *rec, size_t n, const int *fds, un
 		if (k && fd >= 0) {
 			k->gen[rec[i].what] = rec[i].gen + 1;
 			k->fd[rec[i].what] = fd;
+			notice_add(fd, rec[i].index, rec[i].gen, rec[i].what);
 		} else if (fd >= 0) {
 			sys_close(fd);
 		}
 	}
 }
 
-static void serve(void)
+bool care_hear(void)
 {
 	struct care_rec rec[CARE_BATCH];
 	int fds[CARE_BATCH];
+	struct care_msg cm;
+	ssize_t n;
+
+	care_msg_init(&cm, rec, sizeof(rec), NULL, 0);
+	cm.m.msg_control = cm.ctl;
+	cm.m.msg_controllen = sizeof(cm.ctl);
+	n = sys_recvmsg(CARE_CHANNEL, &cm.m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n == -EINTR || n == -EAGAIN)
+		return true;
+	if (n <= 0)
+		return false;
+	run_records(rec, (size_t)n / sizeof(rec[0]), fds, care_take_fds(&cm.m, fds, CARE_BATCH));
+	return true;
+}
+
+bool care_hear_until(usec_t until)
+{
+	struct pollfd p = { .fd = CARE_CHANNEL, .events = POLLIN };
 
 	for (;;) {
-		struct care_msg cm;
-		ssize_t n;
+		usec_t now = until == USEC_NEVER ? 0 : rt_now(), left = until - now;
+		struct timespec ts = { (time_t)(left / USEC_PER_SEC),
+				       (long)(left % USEC_PER_SEC * 1000) };
 
-		care_msg_init(&cm, rec, sizeof(rec), fds, 0);
-		cm.m.msg_control = cm.ctl;
-		cm.m.msg_controllen = sizeof(cm.ctl);
-		n = sys_recvmsg(CARE_CHANNEL, &cm.m, MSG_CMSG_CLOEXEC);
-		if (n == -EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		run_records(rec, (size_t)n / sizeof(rec[0]), fds,
-			    care_take_fds(&cm.m, fds, CARE_BATCH));
+		if (now >= until)
+			return true;
+		sys_call6(SYS_ppoll, (long)&p, 1, until == USEC_NEVER ? 0 : (long)&ts, 0, 0, 0);
+		if (p.revents && !care_hear())
+			return false;
 	}
 }
 
 /* ---- when it is gone ---------------------------------------------------------------------- */
 
+u32 care_kept_end(void)
+{
+	return nkept;
+}
+
+int care_kept(u32 index, u32 gen, enum care_what what)
+{
+	const struct kept *k = index < nkept ? &kept[index] : NULL;
+
+	return k && k->gen[what] == gen + 1 ? k->fd[what] : -1;
+}
+
 static int kept_fd(const struct sock *sk, enum care_what what)
 {
-	const struct kept *k = sk->index < nkept ? &kept[sk->index] : NULL;
-
-	return k && k->gen[what] == atomic_load(&sk->gen) + 1 ? k->fd[what] : -1;
+	return care_kept(sk->index, atomic_load(&sk->gen), what);
 }
 
 /* Whose end died with the driver, before it was passed, is reset: the app end
@@ -237,7 +265,7 @@ static bool was_known(const struct sock *sk)
 	return sk->index < nkept && kept[sk->index].known;
 }
 
-static bool is_driven(const struct sock *sk)
+bool care_is_driven(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
 
@@ -272,20 +300,20 @@ void care_adopt(void)
 	drv.now = rt_now();
 	pool_afresh();
 	for (u32 i = 1; i < end; i++)
-		if (is_driven(rt_sock(i)))
+		if (care_is_driven(rt_sock(i)))
 			take_over(rt_sock(i));
 		else if (rt_sock(i) && given_here(rt_sock(i)))
 			given_follow(rt_sock(i), kept_fd(rt_sock(i), CARE_PORT));
 	for (u32 i = 1; i < end; i++)
-		if (is_driven(rt_sock(i)) && was_known(rt_sock(i)))
+		if (care_is_driven(rt_sock(i)) && was_known(rt_sock(i)))
 			enter(rt_sock(i));
 	for (u32 i = 1; i < end; i++)
-		if (is_driven(rt_sock(i)) && was_known(rt_sock(i)))
+		if (care_is_driven(rt_sock(i)) && was_known(rt_sock(i)))
 			look_after(rt_sock(i));
 	for (u32 i = 0; i < nkept; i++)
 		for (unsigned k = 0; k < CARE_KINDS; k++)
 			if (kept[i].gen[k] &&
-			    ((!is_driven(rt_sock(i)) && !given_here(rt_sock(i))) ||
+			    ((!care_is_driven(rt_sock(i)) && !given_here(rt_sock(i))) ||
 			     kept[i].gen[k] != atomic_load(&rt_sock(i)->gen) + 1))
 				forget(&kept[i], k);
 	rt_log(RUDP_LOG_INFO, "adopted", "sockets=%u", drv.nknown);
@@ -324,6 +352,7 @@ void care_met(void)
 
 static void drive(void)
 {
+	notice_close();
 	sys_close(CARE_CHANNEL);
 	drv.pid = getpid();
 	drv.caretaker = true;
@@ -366,9 +395,10 @@ static bool be_introduced(void)
 	drv.given_epfd = fds[CARE_GIVEN];
 	drv.nonce = in.nonce;
 	rt_set_hello(in.hello_id);
+	drv.pid = in.pid;
 	care_prepare();
 	care_paths(in.loader, in.library);
-	return true;
+	return notice_init(in.pid, in.tid);
 }
 
 /* All are blocked. What the program's terminal or group was sent before we had
@@ -406,7 +436,8 @@ ENTRY _Noreturn void caretaker_entry(void)
 	if (!be_introduced() || chdir("/") < 0)
 		quit();
 	sys_send(CARE_CHANNEL, "", 1, MSG_NOSIGNAL);	/* nobody there: what is passed was sent */
-	serve();
+	while (notice_stop() && stand_in())
+		;
 	drive();
 	quit();
 }

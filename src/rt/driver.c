@@ -207,6 +207,7 @@ static void on_check(struct ev_loop *loop, ev_check *w, int revents)
 {
 	(void)w, (void)revents;
 	atomic_store(&drv.shm->sleeping, 0);
+	atomic_fetch_add_explicit(&drv.shm->beat, 1, memory_order_relaxed);
 	drv.now = rt_now();
 	pump_run_aside();
 	run_attention();

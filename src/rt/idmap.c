@@ -41,6 +41,13 @@ struct idmap *idmap_new(void)
 	return m;
 }
 
+void idmap_free(struct idmap *m)
+{
+	if (m)
+		free(m->slots);
+	free(m);
+}
+
 static void insert(struct idmap *m, u64 id, u32 val)
 {
 	u32 i = place(m, id);

@@ -31,6 +31,15 @@ static void flow_of(const union sock_addr *a, u8 out[16], u16 *port)
 	}
 }
 
+/* Without its lock, and by whoever is not the driver: about. */
+bool listen_crowded(const struct sock *lsk)
+{
+	u32 taken = atomic_load(&lsk->taken), out = lsk->in_flight;
+
+	return atomic_load(&lsk->waiting) + out - min(taken, out) >
+	       atomic_load(&lsk->backlog_max);
+}
+
 static bool queue_full(struct sock *lsk)
 {
 	u32 limit = atomic_load(&lsk->backlog_max);
@@ -275,39 +284,59 @@ static bool deferred(const struct sock *lsk, const struct rx_pkt *p)
 	       drv.now - p->h.open.cookie_time < sockopt_defer_us(lsk);
 }
 
-void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m)
+static void flow_between(const struct rx_meta *m, struct flow_addr *fa)
 {
-	struct rx_pkt p = { .page = 0 };
-	struct flow_addr fa = { .scope = 0 };
+	*fa = (struct flow_addr){ .scope = 0 };
+	flow_of(&m->to, fa->local, &fa->lport);
+	flow_of(&m->from, fa->peer, &fa->pport);
+}
+
+bool listen_syn(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m, bool full)
+{
+	struct flow_addr fa;
+	struct wire_hdr h;
 	u8 reply[WIRE_HDR_MAX];
 	u16 dgram_max;
 	unsigned n;
 
+	if (!wire_decode(&h, pkt, len) || !(h.flags & WF_SYN))
+		return false;
+	domain_count(drv.dom, CNT_SynRecv, 1);
+	if (!wire_sum_ok(pkt, len, wire_seed(h.open.src_id, 0))) {
+		domain_count(drv.dom, CNT_InCsumErrors, 1);
+		return true;
+	}
+	if (full) {
+		domain_count(drv.dom, CNT_ListenOverflows, 1);
+		return true;
+	}
+	flow_between(m, &fa);
+	dgram_max = udp_known_dgram(&m->from);
+	n = open_syn_reply(&lsk->key, &fa, &h, len, dgram_max,
+			   open_first_window(lsk->conn.mem.rcvbuf, lsk->conn.opts.window_clamp,
+					     dgram_max),
+			   reply, drv.now);
+	if (n) {
+		udp_reply(lsk, reply, n, &m->from, &m->to);
+		domain_count(drv.dom, CNT_SyncookiesSent, 1);
+	}
+	return true;
+}
+
+void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m)
+{
+	struct rx_pkt p = { .page = 0 };
+	struct flow_addr fa;
+	u8 reply[WIRE_HDR_MAX];
+	unsigned n;
+
 	if (!wire_decode(&p.h, pkt, len))
 		return;
-	flow_of(&m->to, fa.local, &fa.lport);
-	flow_of(&m->from, fa.peer, &fa.pport);
 	if (p.h.flags & WF_SYN) {
-		domain_count(drv.dom, CNT_SynRecv, 1);
-		if (!wire_sum_ok(pkt, len, wire_seed(p.h.open.src_id, 0))) {
-			domain_count(drv.dom, CNT_InCsumErrors, 1);
-			return;
-		}
-		if (queue_full(lsk)) {
-			domain_count(drv.dom, CNT_ListenOverflows, 1);
-			return;
-		}
-		dgram_max = udp_known_dgram(&m->from);
-		n = open_syn_reply(&lsk->key, &fa, &p.h, len, dgram_max,
-				   open_first_window(lsk->conn.mem.rcvbuf,
-						     lsk->conn.opts.window_clamp, dgram_max),
-				   reply, drv.now);
-		if (n) {
-			udp_reply(lsk, reply, n, &m->from, &m->to);
-			domain_count(drv.dom, CNT_SyncookiesSent, 1);
-		}
+		listen_syn(lsk, pkt, len, m, queue_full(lsk));
 		return;
 	}
+	flow_between(m, &fa);
 	if (!open_cookie_ok(&lsk->key, &fa, &p.h, pkt, len, drv.now)) {
 		domain_count(drv.dom, CNT_SyncookiesFailed, 1);
 		/* It may be of one who had the port before, or of another of a

@@ -8,11 +8,11 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/errq.c %reldir%/errq.h \
 	%reldir%/both.c %reldir%/follow.c %reldir%/recv_ctl.c %reldir%/renew.c \
 	%reldir%/family.c \
-	%reldir%/match.c %reldir%/match.h \
+	%reldir%/match.c %reldir%/match.h %reldir%/notice.c \
 	%reldir%/plain.c %reldir%/plain.h \
 	%reldir%/leftover.c %reldir%/linger.c %reldir%/loader.c %reldir%/loader.h %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/neighbour.c %reldir%/port.c %reldir%/port_opts.c \
 	%reldir%/pump.c %reldir%/pump.h %reldir%/relay.c %reldir%/rt.h \
-	%reldir%/rx.c %reldir%/sweep.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
+	%reldir%/rx.c %reldir%/standin.c %reldir%/standin.h %reldir%/sweep.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
 	%reldir%/critical.c %reldir%/critical.h \
 	%reldir%/sockopt.c %reldir%/sockopt.h \
 	%reldir%/sockopt_ip.c %reldir%/sockopt_socket.c \

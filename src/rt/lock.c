@@ -166,6 +166,8 @@ static unsigned run_notes(struct sock *sk, usec_t now)
 	}
 	if (pending & PEND_HUP)
 		sk->hung_up = true;
+	if (unlikely(drv.stands_in) && sk->hung_up)
+		standin_hup(sk, now);
 	if (sk->hung_up && rt_bypass)
 		life_hup(sk);
 	else if (sk->hung_up && driver_attention(sk))
@@ -251,22 +253,24 @@ static bool driver_oversleeps(const struct sock *sk, usec_t now)
 static unsigned settle(struct sock *sk, int fd, usec_t now)
 {
 	unsigned wake;
-	bool plain = plain_settle(sk, now), ask = false;
+	bool plain = plain_settle(sk, now), shows = rt_bypass || drv.stands_in, ask = false;
 	u32 kind = atomic_load(&sk->kind);
 
-	if (kind == SK_CONN && rt_bypass && show_first(sk))
+	if (kind == SK_CONN && shows && show_first(sk))
 		mirror_sync(sk);
-	if (kind == SK_RELAY || (kind == SK_CONN && (rt_bypass || !show_first(sk))))
+	if (kind == SK_RELAY || (kind == SK_CONN && (shows || !show_first(sk))))
 		udp_flush(sk, now);
 	wake = sleepers(sk);
 	/* before HUP is shown: ready.h */
 	atomic_store(&sk->ready, ready_now(sk));
-	if (rt_bypass) {
+	if (rt_bypass)
 		life_meet_peer(sk);
+	if (shows)
 		mirror_sync(sk);
-	} else {
+	if (!rt_bypass)
 		ask = mirror_sync_app(sk, fd);
-	}
+	if (unlikely(drv.stands_in) && !sk->peer_known && sk->conn.peer_id)
+		driver_attention(sk);		/* its table */
 	ask |= plain;
 	atomic_store(&sk->ready, ready_now(sk));
 	if (publish_deadline(sk)) {
@@ -302,7 +306,7 @@ static bool wake_up(struct sock *sk, unsigned wake)
 {
 	bool found = true;
 
-	if (wake & WAKE_DRIVER)
+	if (wake & WAKE_DRIVER && likely(!drv.stands_in))
 		driver_rouse();
 	if (wake & WAKE_READER) {
 		atomic_fetch_add(&sk->rseq, 1);

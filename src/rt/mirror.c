@@ -451,13 +451,13 @@ bool mirror_sync_app(struct sock *sk, int fd)
 	       (ready & READY_ERR && !m->hup);
 }
 
-/* ---- what only the driver can do ----------------------------------------------------- */
+/* ---- what only the driver can do, or who stands in for it ----------------------------------------------------- */
 
 /* EPIPE: the app end is gone already. What is shown to it from now on (an end,
  * with no token unread) would make its hang-up look like our own. */
 static void token(struct sock *sk)
 {
-	int ret = (int)sys_send(sk->owner_fd, "t", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	int ret = (int)sys_send(mirror_end(sk), "t", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (ret == 1)
 		sk->m.tokens++;
@@ -470,7 +470,7 @@ void mirror_unplug(struct sock *sk)
 {
 	char c;
 
-	if (sys_recv(sk->owner_fd, &c, 1, MSG_DONTWAIT) == 1)
+	if (sys_recv(mirror_end(sk), &c, 1, MSG_DONTWAIT) == 1)
 		sk->m.plugged = false;
 }
 
@@ -485,8 +485,10 @@ static void no_tomb(struct sock *sk, int err)
 	}
 	if (!sk->m.tokens)
 		token(sk);
+	if (sk->m.plugged)	/* select() for writing knows no HUP */
+		mirror_unplug(sk);
 	sk->m.hup = true;
-	sys_shutdown(sk->owner_fd, SHUT_RDWR);
+	sys_shutdown(mirror_end(sk), SHUT_RDWR);
 }
 
 /* After an error our end must go, with the sentinel unread, for the app end to
@@ -503,6 +505,10 @@ static void fail(struct sock *sk)
 			    .msg_controllen = sizeof(ctl.buf) };
 	int ret;
 
+	if (drv.stands_in) {	/* the driver's own would keep ERR from being shown */
+		no_tomb(sk, 0);
+		return;
+	}
 	if (sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return;		/* out of descriptors: shown at the next occasion */
 	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
@@ -533,14 +539,15 @@ void mirror_sync(struct sock *sk)
 {
 	unsigned ready = conn_ready(&sk->conn);
 	struct mirror *m = &sk->m;
+	int end = mirror_end(sk);
 
-	if (sk->closing) {
+	if (sk->closing && !drv.stands_in)
 		mirror_drop(sk);
+	if (sk->closing)
 		return;
-	}
-	if (atomic_load(&sk->kind) == SK_RELAY)
+	if (atomic_load(&sk->kind) == SK_RELAY && !drv.stands_in)
 		relay_sync(sk);
-	if (sk->owner_fd < 0 || m->err || atomic_load(&sk->kind) != SK_CONN)
+	if (end < 0 || m->err || atomic_load(&sk->kind) != SK_CONN)
 		return;
 	/* Said before it is so: a thread that reports by itself (watch.h) must not
 	 * find both, the event of the mirror and none here. */
@@ -562,12 +569,12 @@ void mirror_sync(struct sock *sk)
 		if (!m->tokens)
 			token(sk);
 		if (!(ready & READY_HUP))	/* else both at once */
-			sys_shutdown(sk->owner_fd, SHUT_WR);
+			sys_shutdown(end, SHUT_WR);
 		m->fin = true;
 	}
 	if (ready & READY_HUP && !m->hup) {
 		m->hup = true;
-		sys_shutdown(sk->owner_fd, SHUT_RDWR);
+		sys_shutdown(end, SHUT_RDWR);
 	}
 }
 

@@ -27,6 +27,7 @@ struct idmap;
 struct twtab;
 struct relay;
 struct hello;
+struct rx_meta;
 
 struct port_watch {		/* of a sock that owns a port; under rx_lock (pump.h) */
 	ev_io wr;		/* started while datagrams wait for room */
@@ -104,6 +105,7 @@ struct driver {
 	bool caretaker;			/* the process that drove is gone */
 	bool alone;			/* and all others of the family */
 	bool handed_over;		/* this process has a caretaker: hands off */
+	bool stands_in;			/* we work for a driver that is stopped: standin.h */
 	bool follows;			/* the arena has had a driver before */
 	_Atomic bool left;		/* shared; driven_no_more() */
 	bool unclaimed;			/* driven_claim() is still to be done */
@@ -114,6 +116,21 @@ struct driver {
 extern _Atomic(struct driver *) rt_home;
 extern TLS_IE struct driver *rt_at;	/* the family that the thread stands in */
 #define drv (*rt_at)
+
+/* Of a sock's descriptors that are the driver's: in this thread's table. */
+int standin_end(const struct sock *sk);
+int standin_port(const struct sock *sk);
+void standin_hup(struct sock *sk, usec_t now);	/* lock held: the app end is gone */
+
+static inline int mirror_end(const struct sock *sk)
+{
+	return unlikely(drv.stands_in) ? standin_end(sk) : sk->owner_fd;
+}
+
+static inline int port_end(const struct sock *sk)
+{
+	return unlikely(drv.stands_in) ? standin_port(sk) : sk->port.drv_fd;
+}
 
 /* ---- family.c: the families of this process ------------------------------------ */
 
@@ -189,6 +206,11 @@ void port_watch_start(struct sock *sk);
 void port_watch_stop(struct sock *sk);
 u32 port_credit(const struct port_watch *pw);	/* what a sender may have in flight */
 bool port_receive(struct port_watch *pw);	/* rx_lock held; false: no descriptor here */
+/* One datagram, or a train of equal ones of *step bytes, from fd. Its length, or
+ * -errno; -EAGAIN: no more there. pw may be NULL. */
+ssize_t port_read(struct port_watch *pw, struct sock *port_sk, int fd, void *buf, size_t size,
+		  struct rx_meta *m, u32 *step);
+void port_read_errors(struct sock *port_sk, int fd);
 void port_tick(void);		/* share of each port's capacity among its senders */
 
 struct rx_meta {		/* of one received buffer */
@@ -252,6 +274,11 @@ void rx_one_by_one(struct sock *port_sk, const u8 *pkt, u32 total, u32 step,
 		   const struct rx_meta *m);
 /* Runs one buffer's datagrams into sk. Lock held. */
 void rx_run(struct sock *sk, struct rxbuf *rb, usec_t now);
+/* One datagram. rb: the buffer that holds nothing else, or NULL. Lock held. */
+void rx_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, usec_t now);
+/* The listener that answers on this port, if there is one; does it? */
+struct sock *rx_listener_of(struct sock *port_sk);
+bool rx_listens(const struct sock *sk);
 /* A parked buffer has been run. Its pages stay with it, unless the pool holds
  * more than it may while nothing is parked. */
 void rx_release(struct rxbuf *rb);
@@ -259,6 +286,9 @@ void rx_give_back(struct rxbuf *rb);	/* pool's lock held */
 void rx_icmp(struct sock *port_sk, int err, const u8 *quoted, size_t len,
 	     const union sock_addr *to);
 void listen_input(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m);
+/* Any process: a SYN is answered, unless the queue is full. False: it is none. */
+bool listen_syn(struct sock *lsk, const u8 *pkt, size_t len, const struct rx_meta *m, bool full);
+bool listen_crowded(const struct sock *lsk);
 int listen_send(struct sock *lsk, int app, u32 index, u32 gen);
 void listen_refill(struct sock *lsk);	/* lock held: hand out up to 16; one that
 					 * was reset becomes a failed connection */
@@ -426,6 +456,7 @@ void follow_begin(struct sock *sk, usec_t now);	/* lock held */
 /* ---- idmap.c ------------------------------------------------------------------------- */
 
 struct idmap *idmap_new(void);
+void idmap_free(struct idmap *m);	/* may be NULL */
 bool idmap_put(struct idmap *m, u64 id, u32 val);
 void idmap_del(struct idmap *m, u64 id, u32 val);
 /* Values under an id, from *pos on; 0: no more. */

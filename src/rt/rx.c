@@ -45,8 +45,7 @@ static void pages_taken(struct rxbuf *rb, unsigned npages)
 	rb->unit = MEM_NONE;
 }
 
-/* rb: the buffer that holds nothing but this packet, or NULL. */
-static void run_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, usec_t now)
+void rx_one(struct sock *sk, struct rxbuf *rb, const u8 *pkt, u32 len, usec_t now)
 {
 	struct conn *c = &sk->conn;
 	struct rx_pkt p = { .page = 0 };
@@ -89,7 +88,7 @@ void rx_run(struct sock *sk, struct rxbuf *rb, usec_t now)
 	if (kind != SK_CONN && kind != SK_RELAY)
 		return;
 	for (u32 off = 0; off < rb->len; off += step)
-		run_one(sk, rb->gso ? NULL : rb, pkt + off, min(step, rb->len - off), now);
+		rx_one(sk, rb->gso ? NULL : rb, pkt + off, min(step, rb->len - off), now);
 }
 
 /* ---- the batch ------------------------------------------------------------------- */
@@ -187,19 +186,19 @@ static void for_sock(struct port_watch *pw, struct sock *sk, struct rxbuf *rb)
 
 /* A close() that has returned refuses what comes after it, though its hang-up
  * may still be waiting for us behind these very packets. */
-static bool listens(const struct sock *sk)
+bool rx_listens(const struct sock *sk)
 {
-	struct pollfd p = { .fd = sk->owner_fd };
+	struct pollfd p = { .fd = mirror_end(sk) };
 
 	if (atomic_load(&sk->kind) != SK_LISTENER || sk->closing)
 		return false;
-	return sk->owner_fd < 0 || sys_call6(SYS_ppoll, (long)&p, 1, (long)&(struct timespec){ 0 },
+	return p.fd < 0 || sys_call6(SYS_ppoll, (long)&p, 1, (long)&(struct timespec){ 0 },
 					     0, 0, 0) <= 0;
 }
 
 /* What was meant for others of the group before a connection's own socket was
  * connected. */
-static struct sock *listener_of(struct sock *port_sk)
+struct sock *rx_listener_of(struct sock *port_sk)
 {
 	struct sock *lsk = rt_sock(port_sk->listener ? port_sk->listener - 1 : 0);
 
@@ -235,8 +234,8 @@ static void for_nobody(struct sock *port_sk, const u8 *pkt, u32 len, const struc
 		}
 		return;
 	}
-	lsk = listener_of(port_sk);
-	if (h.has_open && listens(lsk)) {
+	lsk = rx_listener_of(port_sk);
+	if (h.has_open && rx_listens(lsk)) {
 		listen_input(lsk, pkt, len, m);
 		return;
 	}
@@ -279,7 +278,7 @@ void rx_one_by_one(struct sock *port_sk, const u8 *pkt, u32 total, u32 step,
 		if (!sk) {
 			for_nobody(port_sk, pkt + off, len, m);
 		} else if (sock_trylock(sk, 0)) {
-			run_one(sk, NULL, pkt + off, len, rx_now);
+			rx_one(sk, NULL, pkt + off, len, rx_now);
 			sock_note(sk, PEND_INPUT_END);
 			sock_unlock(sk, -1);
 		} else {

@@ -15,8 +15,9 @@
  * The mirror. Under the lock, `m` says what the app end shows. Any holder may
  * put the plug in or drain tokens (that needs the app end); only the driver
  * writes tokens, pulls the plug, shows FIN, HUP and errors (that needs the
- * owner end). A holder that is not the driver and leaves the mirror different
- * from conn_ready() puts the sock on the driver's attention list.
+ * owner end), or who stands in for it while it is stopped (standin.h). A holder
+ * that is neither and leaves the mirror different from conn_ready() puts the
+ * sock on the driver's attention list.
  *
  * Lifetime. The slot is freed by the driver alone (fresh socks, which no
  * driver knows: by the last close), when the app end is gone everywhere, the

@@ -139,6 +139,8 @@ static int tx_fd(const struct sock *sk, struct sock **owner)
 	struct sock *lsk = rt_sock(sk->listener ? sk->listener - 1 : 0);
 	int fd;
 
+	if (unlikely(drv.stands_in))
+		return standin_port(*owner);
 	if (rt_bypass && (*owner)->port.drv_fd >= 0)
 		return (*owner)->port.drv_fd;
 	fd = sock_udp_fd(*owner);
@@ -220,10 +222,12 @@ void udp_flush(struct sock *sk, usec_t now)
 	struct tx_batch b;
 	int fd, ret;
 
-	if (sk->tx_blocked && !rt_bypass)
+	if (sk->tx_blocked && !rt_bypass && !drv.stands_in)
 		return;		/* the driver tries again, whoever was stopped */
-	sk->tx_blocked = false;
 	fd = tx_fd(sk, &owner);
+	if (unlikely(drv.stands_in) && fd < 0)
+		return;
+	sk->tx_blocked = false;
 	if (unlikely(!sk->conn.below_told))
 		conn_below(&sk->conn, 0);
 	for (;;) {
@@ -278,7 +282,7 @@ void udp_reply(struct sock *port_sk, const void *pkt, unsigned len,
 		m.msg_control = ctl.buf;
 		m.msg_controllen = ctl.len;
 	}
-	if (send_on(port_sk->port.drv_fd, &m) > 0)
+	if (send_on(port_end(port_sk), &m) > 0)
 		domain_count(drv.dom, CNT_OutSegs, 1);
 }
 
@@ -412,9 +416,10 @@ static u16 read_meta(struct port_watch *pw, const struct sock *port_sk, struct m
 			u32 ovfl;
 
 			memcpy(&ovfl, CMSG_DATA(cm), sizeof(ovfl));
-			if (ovfl != pw->ovfl)
+			if (pw && ovfl != pw->ovfl)
 				domain_count(drv.dom, CNT_RcvBufErrors, ovfl - pw->ovfl);
-			pw->ovfl = ovfl;
+			if (pw)
+				pw->ovfl = ovfl;
 		} else {
 			local_address(m, cm, port_sk);
 		}
@@ -423,7 +428,7 @@ static u16 read_meta(struct port_watch *pw, const struct sock *port_sk, struct m
 }
 
 /* ICMP errors, with the head of the packet that met them. */
-static void read_errors(struct sock *port_sk, int fd)
+void port_read_errors(struct sock *port_sk, int fd)
 {
 	u8 data[256];
 	union sock_addr to;
@@ -466,7 +471,7 @@ static bool receive_batch(struct port_watch *pw, struct sock *port_sk, int fd)
 		prepare_slot(i, rb[i]);
 	n = sys_recvmmsg(fd, rx_msgs, want, MSG_DONTWAIT);
 	if (n < 0) {
-		read_errors(port_sk, fd);
+		port_read_errors(port_sk, fd);
 		return false;
 	}
 	if ((unsigned)n == rx_want && rx_want < RX_BATCH_BUFS)
@@ -495,33 +500,47 @@ bool port_receive(struct port_watch *pw)
 	return true;
 }
 
+ssize_t port_read(struct port_watch *pw, struct sock *port_sk, int fd, void *buf, size_t size,
+		  struct rx_meta *m, u32 *step)
+{
+	_Alignas(struct cmsghdr) char ctl[CTL_BYTES];
+	struct iovec iov = { buf, size };
+	struct msghdr mh = { .msg_name = &m->from, .msg_namelen = sizeof(m->from),
+			     .msg_iov = &iov, .msg_iovlen = 1,
+			     .msg_control = ctl, .msg_controllen = sizeof(ctl) };
+	ssize_t n = sys_recvmsg(fd, &mh, MSG_DONTWAIT);
+	u16 gso;
+
+	if (n < 0)
+		return n;
+	gso = read_meta(pw, port_sk, &mh, (u32)n, m);
+	*step = gso ? gso : (u32)n;
+	return n;
+}
+
 /* It may be in the midst of a batch, so that the slots are not ours. */
 void port_drain(struct sock *port_sk)
 {
 	static u8 buf[RUN_PAGES_MAX * PAGE_BYTES];
 	struct port_watch *pw = port_sk->index < drv.ntables ? drv.ports[port_sk->index] : NULL;
-	struct rx_slot s;
-	struct iovec iov = { buf, sizeof(buf) };
+	struct rx_meta m;
 	unsigned errors = 0;
+	u32 step;
 
 	if (!pw)
 		return;
 	pump_lock();
 	rx_batch_begin(rt_now());
 	while (errors < DRAIN_ERRORS) {
-		struct msghdr mh = { .msg_name = &s.meta.from, .msg_namelen = sizeof(s.meta.from),
-				     .msg_iov = &iov, .msg_iovlen = 1,
-				     .msg_control = s.ctl, .msg_controllen = sizeof(s.ctl) };
-		ssize_t n = sys_recvmsg(port_sk->port.drv_fd, &mh, MSG_DONTWAIT);
-		u32 step;
+		ssize_t n = port_read(pw, port_sk, port_sk->port.drv_fd, buf, sizeof(buf), &m,
+				      &step);
 
 		if (n == -EAGAIN)
 			break;
 		errors += n < 0;	/* ICMP's, one at a time */
 		if (n < 0)
 			continue;
-		step = read_meta(pw, port_sk, &mh, (u32)n, &s.meta);
-		rx_one_by_one(port_sk, buf, (u32)n, step ? step : (u32)n, &s.meta);
+		rx_one_by_one(port_sk, buf, (u32)n, step, &m);
 	}
 	pump_unlock();
 }

@@ -58,7 +58,7 @@ bool mirror_urgent_due(const struct sock *sk, unsigned ready)
 
 void mirror_show_urgent(struct sock *sk)
 {
-	if (sys_send(sk->owner_fd, "u", 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+	if (sys_send(mirror_end(sk), "u", 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
 		return;
 	sk->m.tokens += sk->m.pri;
 	sk->m.pri = true;

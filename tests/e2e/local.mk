@@ -34,10 +34,11 @@ check_PROGRAMS += %D%/deny %D%/many %D%/probe %D%/relay
 %C%_relay_SOURCES = %D%/relay.c tests/sim/link.c
 # objects of its own: the simulator's are made by libtool
 %C%_relay_CPPFLAGS = $(AM_CPPFLAGS)
-check_PROGRAMS += %D%/deaths %D%/ends %D%/restarts
+check_PROGRAMS += %D%/deaths %D%/ends %D%/restarts %D%/stopped
 %C%_deaths_SOURCES = %D%/deaths.c %D%/helpers.h
 %C%_ends_SOURCES = %D%/ends.c %D%/helpers.h
 %C%_restarts_SOURCES = %D%/restarts.c %D%/helpers.h
+%C%_stopped_SOURCES = %D%/stopped.c %D%/helpers.h
 
 EXTRA_DIST += %D%/cluster.js %D%/forking.py %D%/owners.py
 
@@ -54,6 +55,7 @@ proc_scripts = \
 	%D%/run_postgres.sh \
 	%D%/run_prefork.sh \
 	%D%/run_restarts.sh \
-	%D%/run_sshd.sh
+	%D%/run_sshd.sh \
+	%D%/run_stopped.sh
 full_tests += $(proc_scripts)
 dist_noinst_SCRIPTS += $(proc_scripts)
