@@ -266,31 +266,44 @@ static void pending_all(void)
 	hearing = false;
 }
 
-/* The driver keeps what comes with it as its own. */
+/* What came with it and is kept as our own is taken out of `fds`. True: the
+ * channel itself is kept, too. */
+static bool run_ours(int fd, const struct hello *h, int fds[2])
+{
+	bool keep = false;
+
+	switch (h->again) {
+	case HELLO_PAIR:
+		if (fds[0] < 0 || !adopt(fd, h, fds[0]))
+			return false;
+		fds[0] = -1;
+		return true;
+	case HELLO_AGAIN:
+		return adopt_again(fd, h);
+	case HELLO_BOTH:
+		keep = fds[0] >= 0 && both_adopt(h->index, h->gen, fds[0]);
+		fds[0] = keep ? -1 : fds[0];
+		return false;
+	case HELLO_GIVEN:
+		keep = fds[0] >= 0 && given_adopt(h, fds[0], fds[1]);
+		fds[1] = keep ? -1 : fds[1];
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* Who only wants to know us need not know our nonce, if it is one of ours. */
 static bool run_hello(int fd, const struct hello *h, int fds[2])
 {
-	bool kept = false;
+	bool ours = h->nonce == drv.nonce;
 
-	if (h->again == HELLO_JOIN && (same_user(fd) || h->nonce == drv.nonce)) {
+	if (h->again != HELLO_JOIN)
+		return ours && run_ours(fd, h, fds);
+	if (ours || same_user(fd)) {
 		pending_all();		/* it may ask for what was given before */
 		join_answer(fd, (u64)h->gen << 32 | h->index, h->nonce);
-	} else if (h->nonce != drv.nonce) {
-		return false;
-	} else if (h->again == HELLO_BOTH && fds[0] >= 0) {
-		kept = both_adopt(h->index, h->gen, fds[0]);
-	} else if (h->again == HELLO_GIVEN && fds[0] >= 0 &&
-		   given_adopt(h, fds[0], fds[1])) {
-		fds[1] = -1;
-	} else if (h->again == HELLO_AGAIN) {
-		return adopt_again(fd, h);
-	} else if (h->again == HELLO_PAIR && fds[0] >= 0) {
-		kept = adopt(fd, h, fds[0]);
-		if (kept)
-			fds[0] = -1;
-		return kept;
 	}
-	if (kept)
-		fds[0] = -1;
 	return false;
 }
 
