@@ -28,6 +28,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 	%reldir%/signals.c \
 	%reldir%/socket.c \
 	%reldir%/stdio.c \
+	%reldir%/vfork.c \
 	%reldir%/wrap.h \
 	%reldir%/xfer.c
 %canon_reldir%_librudp_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)

@@ -143,7 +143,6 @@ void family_fd_moved(int from, int to);	/* the program took a number of ours */
 /* ---- process and driver (start.c, driver.c) ------------------------------ */
 
 int rt_attach(void);			/* domain and arena; once; 0 or -errno */
-int rt_start(void);			/* the event thread; once */
 struct sock *rt_sock(u32 index);	/* NULL: no such slot */
 void driver_wake(void);			/* any thread */
 void driver_rouse(void);		/* unless it is awake, or somebody just did */

@@ -228,6 +228,7 @@ void sock_passed(struct sock_ref *r, int fd, bool done);
 bool sock_give(struct sock_ref *r, int fd);
 bool sock_bound(const struct sock_ref *r);
 bool rt_running(void);		/* it has somebody to be given to */
+int rt_start(void);		/* it has from now on; 0 or -errno */
 bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours any more */
 
 /* READY_IN, READY_OUT, READY_RDHUP, READY_PRI and SOCK_READY_ERRQ as poll would report them now. UNKNOWN:

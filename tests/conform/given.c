@@ -186,6 +186,30 @@ static void by_a_child(void)
 	in_child(pid);
 }
 
+/* As many programs have it, python among them. */
+static void by_vfork(void)
+{
+	union addr a;
+	socklen_t len;
+	char to[12], tells[12];
+	int p[2], s = bound(&a, &len);
+	pid_t pid;
+
+	if (pipe(p))
+		say("pipe", -1);
+	snprintf(to, sizeof(to), "%d", s);
+	snprintf(tells, sizeof(tells), "%d", p[1]);
+	pid = vfork();
+	if (!pid) {
+		execl(self, self, fam, "serves", to, tells, (char *)NULL);
+		_exit(1);
+	}
+	close(s);
+	told(p[0]);
+	call(&a, len);
+	in_child(pid);
+}
+
 static void spawned(void)
 {
 	union addr a;
@@ -290,6 +314,7 @@ static const struct { const char *name; void (*run)(void); } scenes[] = {
 	{ "over exec", over_exec },
 	{ "unbound, over exec", unbound_over_exec },
 	{ "by a child", by_a_child },
+	{ "by vfork", by_vfork },
 	{ "spawned", spawned },
 	{ "in a message", in_a_message },
 	{ "closed again", closed_again },
