@@ -287,8 +287,10 @@ void fd_after_fork(void)
 		struct fd_entry *c = fd_chunks[i];
 
 		for (int j = 0; c && j < FD_CHUNK; j++) {
-			u32 s = atomic_exchange(&c[j].state, 0);
+			u32 s = atomic_load(&c[j].state);
 
+			if (s)		/* what is not written stays the parent's */
+				atomic_store(&c[j].state, 0);
 			if (!(s & FD_CLOSING))
 				continue;
 			close_moved(&c[j]);

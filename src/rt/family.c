@@ -120,6 +120,8 @@ void local_ref(struct sock *sk)
 {
 	struct local *l = local_get(sk->index), *p = local_get(sk->port_index);
 
+	if (l)		/* it may be another of the same number */
+		atomic_store(&l->shared, false);
 	if (l && atomic_fetch_add(&l->refs, 1) == 0 && p)
 		atomic_fetch_add(&p->port_users, 1);
 }

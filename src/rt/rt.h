@@ -47,6 +47,7 @@ struct local {
 	_Atomic u32 port_users;	/* of its port: socks with refs, itself included */
 	_Atomic s32 udp_fd;	/* number + 1 of its UDP socket here; 0: none */
 	_Atomic u32 udp_serial;	/* sock.udp_serial when it came here */
+	_Atomic bool shared;	/* sock.shared is set: a fork need not look */
 
 	/* Its registration in an epoll set; under watch.c's lock. */
 	u8 watched;		/* enum watched */
