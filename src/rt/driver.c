@@ -169,7 +169,6 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	atomic_store(&drv.dom->arenas[arena_row(drv.ar)].timewait, tw);
 	port_tick();
 	log_pressure();
-	given_look();
 	care_tick();
 	sweep_tick();
 	care_again();
@@ -296,6 +295,7 @@ int driver_loop(void)
 	plain_driver_init();
 	both_driver_init();
 	care_driver_init();
+	given_driver_init();
 	domain_limits(drv.dom, &l);
 	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	if (!drv.caretaker)		/* it has the driver's */

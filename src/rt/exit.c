@@ -136,6 +136,7 @@ void exit_if_idle(void)
 		return;
 	looked = drv.ticks;
 	driver_busy();
+	given_look();
 	if (drv.ngiven || drives_any())
 		return;
 	rt_log(RUDP_LOG_INFO, "caretaker-end", "sockets=%u", drv.nknown);

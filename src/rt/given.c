@@ -7,6 +7,9 @@
  * Who still has it no mirror can tell: it has none. But an epoll set has an entry
  * for the app end for as long as anybody holds that, and does not hold it itself;
  * what entries there are is read in /proc. The caretaker has the same set.
+ *
+ * Nothing tells of an entry that goes. Who wants the number asks (leftover.c), as
+ * does whoever comes or closes; else it is looked for less and less often.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,17 +44,45 @@ bool sock_give(struct sock_ref *r, int fd)
 
 /* ---- the driver's ---------------------------------------------------------------------- */
 
+#define LOOK_S		.1	/* doubled each time that all are held ... */
+#define LOOK_MAX_S	10.
+
+static ev_timer looks;
+static double pause_s;
+static u8 round_no = 1;		/* 0: not known, 1: not looked for yet */
+
+static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)revents;
+	given_look();
+	if (!drv.ngiven)
+		return;
+	pause_s = pause_s * 2 < LOOK_MAX_S ? pause_s * 2 : LOOK_MAX_S;
+	ev_timer_set(t, pause_s, 0.);
+	ev_timer_start(loop, t);
+}
+
+void given_driver_init(void)
+{
+	ev_timer_init(&looks, on_look, LOOK_S, 0.);
+}
+
 bool given_here(const struct sock *sk)
 {
-	return sk->given_known && atomic_load(&sk->kind) == SK_FRESH;
+	return sk->given_seen && atomic_load(&sk->kind) == SK_FRESH;
 }
 
 static void meet(struct sock *sk)
 {
-	drv.ngiven += !sk->given_known;
-	sk->given_known = true;
+	drv.ngiven += !sk->given_seen;
+	sk->given_seen = 1;
 	care_new(sk);
 	driver_busy();
+	pause_s = LOOK_S;
+	ev_timer_stop(drv.loop, &looks);
+	ev_now_update(drv.loop);
+	ev_timer_set(&looks, pause_s, 0.);
+	ev_timer_start(drv.loop, &looks);
 }
 
 bool given_adopt(const struct hello *h, int app, int udp)
@@ -72,9 +103,9 @@ bool given_adopt(const struct hello *h, int app, int udp)
 
 void given_used(struct sock *sk)
 {
-	if (!sk->given_known)
+	if (!sk->given_seen)
 		return;
-	sk->given_known = false;
+	sk->given_seen = 0;
 	drv.ngiven--;
 	if (sk->port.drv_fd < 0)
 		return;
@@ -87,7 +118,7 @@ void given_used(struct sock *sk)
  * socket: it is a fresh one again. */
 void given_follow(struct sock *sk, int udp)
 {
-	sk->given_known = false;
+	sk->given_seen = 0;
 	sk->port.drv_fd = udp;
 	if (drv.caretaker)
 		meet(sk);
@@ -95,8 +126,8 @@ void given_follow(struct sock *sk, int udp)
 		atomic_store(&sk->given, 0);
 }
 
-/* Marks those that somebody has. False: it can't be told. */
-static bool mark_held(u8 *held, u32 end)
+/* Marks those that somebody has; how many. False: it can't be told. */
+static bool mark_held(u32 *held)
 {
 	char line[128];
 	unsigned long long data;
@@ -107,14 +138,16 @@ static bool mark_held(u8 *held, u32 end)
 	if (!f)
 		return false;
 	while (fgets(line, sizeof(line), f)) {
-		u32 index;
+		struct sock *sk;
 
 		if (sscanf(line, "tfd: %*d events: %*x data: %llx", &data) != 1)
 			continue;
-		index = (u32)data;
-		if (index < end && rt_sock(index) &&
-		    atomic_load(&rt_sock(index)->gen) == (u32)(data >> 32))
-			held[index] = 1;
+		sk = rt_sock((u32)data);
+		if (!sk || atomic_load(&sk->gen) != (u32)(data >> 32) || !given_here(sk) ||
+		    sk->given_seen == round_no)
+			continue;
+		sk->given_seen = round_no;
+		++*held;
 	}
 	fclose(f);
 	return true;
@@ -135,16 +168,17 @@ static void end(struct sock *sk)
 
 void given_look(void)
 {
-	u32 n = arena_slots_max(drv.ar);
-	u8 *held;
+	u32 held = 0;
 
 	if (!drv.ngiven)
 		return;
-	driver_busy();
-	held = calloc(n, 1);
-	if (held && (mark_held(held, n) || drv.alone))
-		for (u32 i = 1; i < n; i++)
-			if (!held[i] && rt_sock(i) && given_here(rt_sock(i)))
-				end(rt_sock(i));
-	free(held);
+	round_no = round_no == UINT8_MAX ? 2 : round_no + 1;
+	if (!mark_held(&held) && !drv.alone)
+		return;
+	for (u32 i = 1; i < arena_slots_max(drv.ar) && held < drv.ngiven; i++) {
+		struct sock *sk = rt_sock(i);
+
+		if (sk && given_here(sk) && sk->given_seen != round_no)
+			end(sk);
+	}
 }

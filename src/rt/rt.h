@@ -156,6 +156,7 @@ void mirror_driver_init(void);
 void plain_driver_init(void);
 void both_driver_init(void);
 void care_driver_init(void);
+void given_driver_init(void);
 void driver_publish(void);		/* driver: where others find it */
 void driver_close_range(unsigned from, unsigned to);	/* both included */
 void rt_set_hello(u64 id);
@@ -361,7 +362,7 @@ bool given_here(const struct sock *sk);	/* driver, as all of these */
 bool given_adopt(const struct hello *h, int app, int udp);	/* true: udp is its own now */
 void given_used(struct sock *sk);	/* it listens or connects */
 void given_follow(struct sock *sk, int udp);	/* the driver before had it */
-void given_look(void);			/* at ticks: those that nobody holds end */
+void given_look(void);			/* those that nobody holds end */
 
 /* ---- linger.c ------------------------------------------------------------------ */
 

@@ -139,7 +139,7 @@ struct sock {
 	bool touched;		/* driver: met in this receive batch */
 	bool known;		/* driver: in its tables */
 	bool peer_known;	/* driver: by the peer's id too */
-	bool given_known;	/* driver: given, and not yet used */
+	u8 given_seen;		/* driver: given, and not yet used; when it was looked for */
 	bool unreadable;	/* something that is not ours answered the SYN */
 	bool plain_refused;	/* TCP's answer; ours goes on */
 	u8 logged_state;	/* enum conn_state that the log has; 0: none yet */
