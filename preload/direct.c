@@ -3,6 +3,7 @@
 #include "preload/direct.h"
 #include "preload/ready.h"
 #include "preload/wrap.h"
+#include "rt/errq.h"
 #include "rt/rt.h"
 #include "rt/watch.h"
 
@@ -29,53 +30,95 @@ static bool can_wait(nfds_t n, const struct timespec *timeout)
 			     timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000));
 }
 
-/* One wait of the kernel's. *packets: some came, and were run. */
-static int wait_once(struct pollfd *fds, nfds_t n, const struct timespec *ts,
-		     const sigset_t *mask, bool *packets)
+/* A mirror is writable with a bit that TCP never has. */
+static bool asks_band(const struct pollfd *p)
 {
-	struct pollfd all[DIRECT_FDS + 1];
+	return unlikely(p->events & POLLWRBAND) && ready_ours(p, 1);
+}
+
+static bool any_band(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (asks_band(&fds[i]))
+			return true;
+	return false;
+}
+
+/* What is waited for beside the program's descriptors; -1: not. */
+struct beside {
+	int packets, errq;
+	bool came;		/* some of it: the wait is not over */
+};
+
+/* One wait of the kernel's. */
+static int wait_once(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+		     const sigset_t *mask, struct beside *b)
+{
+	struct pollfd all[DIRECT_FDS + 2];
 	int ret;
 
 	memcpy(all, fds, n * sizeof(*fds));
-	all[n] = (struct pollfd){ .fd = drv.wait_app, .events = POLLIN };
-	ret = LIBC(ppoll)(all, n + 1, ts, mask);
+	for (nfds_t i = 0; i < n; i++)
+		if (asks_band(&all[i]))
+			all[i].events &= ~POLLWRBAND;
+	all[n] = (struct pollfd){ .fd = b->packets, .events = POLLIN };
+	all[n + 1] = (struct pollfd){ .fd = b->errq, .events = POLLIN };
+	ret = LIBC(ppoll)(all, n + 2, ts, mask);
 	if (ret < 0)
 		return ret;
 	for (nfds_t i = 0; i < n; i++)
 		fds[i].revents = all[i].revents;
-	*packets = all[n].revents;
-	if (*packets)
+	b->came = all[n].revents || all[n + 1].revents;
+	if (all[n].revents)
 		watch_poll_packets();
-	ret = ready_amend(fds, n, ret - *packets);
-	return ret || !*packets ? ret : watch_interrupted();
+	if (all[n + 1].revents)
+		errq_wait_again();
+	ret = ready_amend(fds, n, ret);
+	return ret || !all[n].revents ? ret : watch_interrupted();
+}
+
+static int wait_all(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		    const sigset_t *mask, struct beside *b)
+{
+	usec_t until = timeout ? rt_now() + in_usec(timeout) : 0, now;
+	struct timespec left = timeout ? *timeout : at_once;
+	int ret;
+
+	for (;;) {
+		bool some = ready_some(fds, n) || ready_errq(fds, n);
+
+		ret = wait_once(fds, n, some ? &at_once : timeout ? &left : NULL, mask, b);
+		if (ret || !(b->came || some))
+			return ret;
+		now = timeout ? rt_now() : 0;
+		if (timeout && now >= until)
+			return 0;
+		if (timeout)
+			left = in_timespec(until - now);
+	}
 }
 
 bool direct_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		 const sigset_t *mask, int *ret)
 {
-	struct timespec left, *leftp = NULL;
-	usec_t until = 0, now;
-	bool packets;
+	struct beside b = { .packets = -1 };
+	bool seat;
 
-	if (!can_wait(n, timeout) || bad_pointer(fds) || !ready_ours(fds, n) ||
-	    !watch_poll_begin())
+	if (!can_wait(n, timeout) || bad_pointer(fds) || !ready_ours(fds, n))
 		return false;
-	if (timeout) {
-		until = rt_now() + in_usec(timeout);
-		left = *timeout;
-		leftp = &left;
-	}
-	do {
-		bool some = ready_some(fds, n);
-
-		*ret = wait_once(fds, n, some ? &at_once : leftp, mask, &packets);
-		if (*ret || !(packets || some))
-			break;
-		now = timeout ? rt_now() : 0;
-		if (timeout)
-			left = in_timespec(until > now ? until - now : 0);
-	} while (!timeout || now < until);
-	watch_poll_end();
+	seat = watch_poll_begin();
+	b.errq = errq_wait_begin();
+	if (seat)
+		b.packets = drv.wait_app;
+	else if (b.errq < 0 && !any_band(fds, n))
+		return false;
+	else
+		watch_flush();
+	*ret = wait_all(fds, n, timeout, mask, &b);
+	if (b.errq >= 0)
+		errq_wait_end();
+	if (seat)
+		watch_poll_end();
 	return true;
 }
 

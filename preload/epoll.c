@@ -38,9 +38,13 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	FD_USE(u);
 	bool ours = fd_get(fd, &u);
+	struct epoll_event mine;
 	int ret;
 
-	if (ours && op != EPOLL_CTL_DEL && ev) {
+	if (ours && op != EPOLL_CTL_DEL && !bad_pointer(ev)) {
+		mine = *ev;		/* what only a mirror would show is left out */
+		mine.events &= ~(u32)EPOLLWRBAND;
+		ev = &mine;
 		if (ev->events & EPOLLET)
 			sock_edge_triggered(&u.ref);
 		if (ev->events & EPOLLPRI)

@@ -44,6 +44,8 @@ static ssize_t recv_msghdr(struct fd_use *u, struct msghdr *msg, int flags)
 	else
 		ret = sock_recvmsg(&u->ref, u->fd, msg, flags);
 	msg->msg_iovlen = n;
+	if (ret >= 0)
+		msg->msg_flags |= flags & MSG_CMSG_CLOEXEC;	/* comes back, as it does there */
 	return ret;
 }
 

@@ -64,13 +64,17 @@ bool proc_is_vfork_child(void)
 
 int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh)
 {
-	int nonblock = LIBC(fcntl)(u->fd, F_GETFL) & O_NONBLOCK;
+	int flags = LIBC(fcntl)(u->fd, F_GETFL);
+	int was = fresh && fresh->sk ? LIBC(fcntl)(u->fd, F_DUPFD_CLOEXEC, 3) : -1;
 
-	LIBC(fcntl)(file, F_SETFL, O_RDWR | nonblock);
+	if (flags & O_ASYNC) {
+		LIBC(fcntl)(file, F_SETOWN, LIBC(fcntl)(u->fd, F_GETOWN));
+		LIBC(fcntl)(file, F_SETSIG, LIBC(fcntl)(u->fd, F_GETSIG));
+	}
+	LIBC(fcntl)(file, F_SETFL, flags);
 	for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
 		FD_USE(other);
 		struct epoll_regs regs;
-		int flags;
 
 		if (!fd_get(fd, &other) || other.ref.sk != u->ref.sk ||
 		    other.ref.gen != u->ref.gen)
@@ -79,12 +83,18 @@ int fd_replace_all(struct fd_use *u, int file, const struct sock_ref *fresh)
 		epoll_move_begin(&regs, fd);
 		if (fresh)
 			fd_leave_sock(fd);
-		if (fresh && fresh->sk)	/* who waits there, for a connection, is woken */
+		if (fresh && fresh->sk && was < 0)
 			LIBC(shutdown)(fd, SHUT_RDWR);
 		LIBC(dup3)(file, fd, flags);
 		if (fresh && fresh->sk)
 			fd_join_sock(fd, fresh);
 		epoll_move_end(&regs, fd);
+	}
+	/* Who waits there, for a connection, is woken; not before, since that ends the
+	 * sock, and what is left of its numbers would be nobody's. */
+	if (was >= 0) {
+		LIBC(shutdown)(was, SHUT_RDWR);
+		LIBC(close)(was);
 	}
 	if (fresh && fresh->sk)
 		sock_undup(&(struct sock_ref){ fresh->sk, fresh->gen }, NULL);	/* `file` */

@@ -63,6 +63,8 @@ static ssize_t do_writev(struct fd_use *u, const struct iovec *iov, int n, int f
 		return result(-EINVAL);
 	if (n && bad_pointer(iov))
 		return result(-EFAULT);
+	if (iov_empty(iov, n))
+		return 0;
 	return msg_send_result(msg_send(u, iov, n, flags), flags);
 }
 

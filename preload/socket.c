@@ -169,10 +169,22 @@ int listen(int fd, int backlog)
 	return ret < 0 ? (int)result(ret) : LIBC(listen)(fd, backlog);
 }
 
+/* Where a peer's name is to go. */
+static int bad_name(const struct sockaddr *sa, const socklen_t *len)
+{
+	if (!sa)
+		return 0;
+	if (bad_pointer(len))
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	return *len && bad_pointer(sa) ? -EFAULT : 0;
+}
+
 int accept4(int fd, __SOCKADDR_ARG sa, socklen_t *len, int flags)
 {
 	struct sock_ref r = { .sk = NULL };
-	int ret;
+	int ret, err;
 	FD_USE(u);
 
 	if (!fd_get(fd, &u)) {
@@ -183,10 +195,12 @@ int accept4(int fd, __SOCKADDR_ARG sa, socklen_t *len, int flags)
 	}
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return (int)result(-EINVAL);
-	if (sa.__sockaddr__ && (bad_pointer(sa.__sockaddr__) || bad_pointer(len)))
-		return (int)result(-EFAULT);
-	ret = sock_accept(&u.ref, fd, sa.__sockaddr__, len, flags, &r);
-	return enter(ret, &r);
+	err = bad_name(sa.__sockaddr__, len);
+	ret = enter(sock_accept(&u.ref, fd, err ? NULL : sa.__sockaddr__, len, flags, &r), &r);
+	if (ret < 0 || !err)
+		return ret;
+	fd_close_number(ret);		/* it has been taken, and is lost */
+	return (int)result(err);
 }
 
 int accept(int fd, __SOCKADDR_ARG sa, socklen_t *len)
@@ -234,15 +248,26 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 
 int __connect(int, __CONST_SOCKADDR_ARG, socklen_t) ALIAS(connect);
 
+static int get_name(struct fd_use *u, struct sockaddr *sa, socklen_t *len, bool peer)
+{
+	static const struct sockaddr nowhere;
+	struct sockaddr_storage ss;
+	socklen_t room = sizeof(ss);
+	int bad = bad_name(sa ? sa : &nowhere, len), ret;
+
+	if (!bad && !sa && *len)
+		bad = -EFAULT;
+	ret = sock_getname(&u->ref, u->fd, bad ? (void *)&ss : sa, bad ? &room : len, peer);
+	return (int)result(ret < 0 ? ret : bad);
+}
+
 int getsockname(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 {
 	FD_USE(u);
 
 	if (!fd_get(fd, &u))
 		return LIBC(getsockname)(fd, sa, len);
-	if (bad_pointer(len) || (*len && bad_pointer(sa.__sockaddr__)))
-		return (int)result(-EFAULT);
-	return (int)result(sock_getname(&u.ref, fd, sa.__sockaddr__, len, false));
+	return get_name(&u, sa.__sockaddr__, len, false);
 }
 
 int getpeername(int fd, __SOCKADDR_ARG sa, socklen_t *len)
@@ -251,9 +276,7 @@ int getpeername(int fd, __SOCKADDR_ARG sa, socklen_t *len)
 
 	if (!fd_get(fd, &u))
 		return LIBC(getpeername)(fd, sa, len);
-	if (bad_pointer(len) || (*len && bad_pointer(sa.__sockaddr__)))
-		return (int)result(-EFAULT);
-	return (int)result(sock_getname(&u.ref, fd, sa.__sockaddr__, len, true));
+	return get_name(&u, sa.__sockaddr__, len, true);
 }
 
 int shutdown(int fd, int how)

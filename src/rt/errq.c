@@ -1,6 +1,7 @@
 /* errq.c - see errq.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <linux/errqueue.h>
@@ -10,7 +11,7 @@
 #include "rt/sys.h"
 #include "rt/watch.h"
 
-static _Atomic bool used;
+static _Atomic bool used, allowed;
 static u32 forks;		/* that led to this process */
 
 bool errq_used(void)
@@ -120,9 +121,122 @@ void errq_moved(struct local *l, int from, int to)
 	set_ctl(l, EPOLL_CTL_ADD, to);
 }
 
+/* ---- who sleeps in poll() ----------------------------------------------------------- */
+
+enum { SLEEPERS_MAX = 64 };
+
+/* A thread keeps its place to its end, also where a handler jumps out of its wait or
+ * it is cancelled there: then it is woken in vain, and finds nothing. */
+static struct sleeper {
+	_Atomic int fd;		/* an eventfd; number + 1; 0: nobody's */
+	_Atomic bool sleeps;
+} sleepers[SLEEPERS_MAX];
+static pthread_mutex_t sleepers_lock = PTHREAD_MUTEX_INITIALIZER;	/* a leaf */
+static pthread_once_t sleepers_once = PTHREAD_ONCE_INIT;
+static pthread_key_t sleeper_key;
+static TLS_IE struct sleeper *mine;
+static TLS_IE u32 mine_forks;
+
+static void leave_place(void *place)
+{
+	struct sleeper *w = place;
+
+	critical_enter();
+	pthread_mutex_lock(&sleepers_lock);
+	if (mine_forks == forks && w->fd) {
+		rt_fd_forget(w->fd - 1);
+		w->fd = 0;
+	}
+	pthread_mutex_unlock(&sleepers_lock);
+	mine = NULL;
+	critical_leave();
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&sleeper_key, leave_place);
+}
+
+static struct sleeper *take_place(void)
+{
+	struct sleeper *w = sleepers;
+	int fd;
+
+	pthread_mutex_lock(&sleepers_lock);
+	while (w < sleepers + SLEEPERS_MAX && w->fd)
+		w++;
+	fd = w < sleepers + SLEEPERS_MAX ? sys_eventfd(0, O_CLOEXEC | O_NONBLOCK) : -1;
+	if (fd >= 0)
+		w->fd = rt_fd_high(fd) + 1;
+	pthread_mutex_unlock(&sleepers_lock);
+	return fd >= 0 ? w : NULL;
+}
+
+int errq_wait_begin(void)
+{
+	if (likely(!atomic_load(&used) && !atomic_load(&allowed)))
+		return -1;
+	critical_enter();
+	pthread_once(&sleepers_once, make_key);
+	if (!mine || mine_forks != forks) {
+		mine = take_place();
+		mine_forks = forks;
+		pthread_setspecific(sleeper_key, mine);
+	}
+	if (mine)
+		atomic_store(&mine->sleeps, true);
+	critical_leave();
+	return mine ? mine->fd - 1 : -1;
+}
+
+void errq_wait_again(void)
+{
+	u64 count;
+
+	sys_read(mine->fd - 1, &count, sizeof(count));
+}
+
+void errq_wait_end(void)
+{
+	atomic_store(&mine->sleeps, false);
+	errq_wait_again();
+}
+
+static void wake_sleepers(void)
+{
+	u64 one = 1;
+
+	pthread_mutex_lock(&sleepers_lock);
+	for (struct sleeper *w = sleepers; w < sleepers + SLEEPERS_MAX; w++)
+		if (w->fd && atomic_load(&w->sleeps))
+			sys_write(w->fd - 1, &one, sizeof(one));
+	pthread_mutex_unlock(&sleepers_lock);
+}
+
+void errq_sleepers_moved(int from, int to)
+{
+	pthread_mutex_lock(&sleepers_lock);
+	for (struct sleeper *w = sleepers; w < sleepers + SLEEPERS_MAX; w++)
+		if (w->fd == from + 1)
+			w->fd = to + 1;
+	pthread_mutex_unlock(&sleepers_lock);
+}
+
+void errq_allowed(void)
+{
+	atomic_store(&allowed, true);
+}
+
+/* Its parent's are not its own. */
 void errq_forked(void)
 {
 	forks++;
+	pthread_mutex_init(&sleepers_lock, NULL);
+	for (struct sleeper *w = sleepers; w < sleepers + SLEEPERS_MAX; w++) {
+		if (w->fd)
+			rt_fd_forget(w->fd - 1);
+		w->fd = 0;
+	}
 }
 
 int errq_merge(struct epoll_event *ev, int n)
@@ -153,6 +267,7 @@ void errq_sent(struct sock *sk)
 	atomic_fetch_add(&sk->zc_waiting, 1);
 	atomic_store(&used, true);
 	show(sk, false);
+	wake_sleepers();
 }
 
 /* Whoever offends is nobody: the address is left empty. */

@@ -174,4 +174,5 @@ void family_fd_moved(int from, int to)
 		moved(&d->alive_app, from, to);
 		local_moved(d, from, to);
 	}
+	errq_sleepers_moved(from, to);
 }

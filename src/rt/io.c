@@ -262,6 +262,14 @@ static u64 peek_from(const struct conn *c)
 	return (u64)max(c->opts.peek_off, 0);
 }
 
+/* Nothing is read across the mark of urgent data. */
+static bool reached_mark(const struct conn *c, size_t done, int flags)
+{
+	if (!(flags & MSG_PEEK))
+		return conn_at_mark(c);
+	return c->urg.state != URG_NONE && c->urg.seq == c->copied_seq + peek_from(c) + done;
+}
+
 /* One pass over the buffers. 0 with *err 0: end of the stream, or nothing
  * asked. */
 static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, int flags,
@@ -294,7 +302,7 @@ static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, i
 		if (n <= 0)
 			return done;
 		done += (size_t)n;
-		if ((size_t)n < len || conn_at_mark(c))
+		if ((size_t)n < len || reached_mark(c, done, flags))
 			return done;
 	}
 	return done;

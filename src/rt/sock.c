@@ -163,6 +163,8 @@ int sock_bind_locked(struct sock *sk, const struct sockaddr *sa, socklen_t len)
 	sk->named = true;
 	sk->port_given = sk->family == AF_INET ? a.in.sin_port : a.in6.sin6_port;
 	sk->addr_given = !addr_is_any(&a);
+	sk->v6only |= sk->family == AF_INET6 && sk->addr_given &&
+		      !IN6_IS_ADDR_V4MAPPED(&a.in6.sin6_addr);
 	read_local_name(sk);
 	sk->bound = sk->family == AF_INET ? sk->local.in.sin_port : sk->local.in6.sin6_port;
 	if (!sk->reuseport)
@@ -478,10 +480,12 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 	ret = sock_lock(r);
 	if (ret < 0)
 		return ret;
+	if (len < sizeof(sa->sa_family)) {
+		sock_unlock(sk, fd);
+		return -EINVAL;
+	}
 	if (atomic_load(&sk->kind) == SK_FRESH) {
-		if (len < sizeof(sa->sa_family))
-			ret = -EINVAL;
-		else if (sa->sa_family == AF_UNSPEC)
+		if (sa->sa_family == AF_UNSPEC)
 			ret = 0;
 		else if (plain_peer(sk, sa, len))
 			ret = SOCK_PLAIN;
@@ -498,7 +502,7 @@ int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_
 		}
 		return connect_result(r, fd);
 	}
-	if (len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
+	if (sa->sa_family == AF_UNSPEC)
 		return disconnect(sk, fd);
 	if (atomic_load(&sk->kind) != SK_LISTENER && sk->conn.state == CONN_SYN_SENT && wait)
 		return connect_result(r, fd);
@@ -570,6 +574,8 @@ int sock_shutdown(struct sock_ref *r, int fd, int how)
 		ret = -ENOTCONN;
 	else
 		ret = conn_shutdown(&r->sk->conn, how, rt_now());
+	if (kind == SK_CONN && r->sk->conn.state != CONN_SYN_SENT)
+		r->sk->connect_started = false;	/* the next connect() is told so */
 	shown = r->sk->m.fin || r->sk->m.hup || r->sk->m.err;
 	sock_unlock(r->sk, fd);
 	if (!ret && how == SHUT_RD && !shown && kind == SK_CONN)

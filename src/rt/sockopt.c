@@ -9,6 +9,7 @@
  */
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include "rt/errq.h"
 #include "rt/rt.h"
 #include "rt/sockopt.h"
 #include "rt/sys.h"
@@ -50,8 +51,10 @@ bool opt_is_connected(const struct sock *sk)
 bool opt_is_idle(const struct sock *sk)
 {
 	u32 kind = atomic_load(&sk->kind);
+	enum conn_state st = sk->conn.state;
 
-	return kind == SK_FRESH || kind == SK_LISTENER;
+	return kind == SK_FRESH || kind == SK_LISTENER || st == CONN_CLOSED ||
+	       st == CONN_TIME_WAIT;
 }
 
 /* ---- the tables ------------------------------------------------------------------ */
@@ -226,6 +229,8 @@ int sock_setsockopt(struct sock_ref *r, int fd, int level, int name, const void 
 	if (ret)
 		return ret;
 	ret = set_value(o, r->sk, &s);
+	if (!ret && level == SOL_SOCKET && name == SO_ZEROCOPY)
+		errq_allowed();
 	if (!ret && level != IPPROTO_TCP)
 		port_option_changed(r->sk, level, name);
 	sock_unlock(r->sk, fd);

@@ -154,6 +154,6 @@ int opt_get_nothing(struct sock *sk, int fd, struct optval *v);
 int opt_set_nothing(struct sock *sk, const struct optset *s);
 int opt_set_invalid(struct sock *sk, const struct optset *s);
 bool opt_is_connected(const struct sock *sk);
-bool opt_is_idle(const struct sock *sk);	/* neither connected nor connecting */
+bool opt_is_idle(const struct sock *sk);	/* neither connected nor connecting, or no more */
 
 #endif

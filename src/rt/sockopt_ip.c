@@ -13,9 +13,16 @@ static int get_tos(struct sock *sk, int fd, struct optval *v)
 	return opt_put(v, opt_load(sk, SLOT_TOS, 0));
 }
 
+/* It is the priority, too, by its two bits for delay and throughput. */
 static int set_tos(struct sock *sk, const struct optset *s)
 {
-	opt_store(sk, SLOT_TOS, 0, s->i & 0xff & ~ECN_MASK);
+	static const u8 priority[] = { 0, 2, 6, 4 };
+	s32 tos = s->i & 0xff & ~ECN_MASK;
+
+	if (tos == opt_load(sk, SLOT_TOS, 0))
+		return 0;
+	opt_store(sk, SLOT_TOS, 0, tos);
+	opt_store(sk, SLOT_PRIORITY, 0, priority[tos >> 3 & 3]);
 	return 0;
 }
 
@@ -128,7 +135,10 @@ static int get_v6only(struct sock *sk, int fd, struct optval *v)
 
 static int set_v6only(struct sock *sk, const struct optset *s)
 {
-	if (sk->bound || !opt_is_idle(sk))
+	u32 kind = atomic_load(&sk->kind);
+
+	/* What ended has given back a number that it was not bound to. */
+	if (!opt_is_idle(sk) || (kind == SK_CONN ? sk->named : sk->bound))
 		return -EINVAL;
 	sk->v6only = s->i != 0;
 	return 0;

@@ -289,7 +289,7 @@ static int get_fastopen_connect(struct sock *sk, int fd, struct optval *v)
 
 static int set_fastopen_connect(struct sock *sk, const struct optset *s)
 {
-	if (s->i < 0 || s->i > 1 || sk->conn.state != CONN_CLOSED)
+	if (s->i < 0 || s->i > 1 || !opt_is_idle(sk) || atomic_load(&sk->kind) == SK_LISTENER)
 		return -EINVAL;
 	opt_set_flag(sk, FLAG_FASTOPEN_CONNECT, s->i);
 	return 0;

@@ -522,8 +522,10 @@ static int plain_wait(int epfd, struct epoll_event *ev, int max, int timeout,
 
 	nest(epfd, false);
 	watch_flush();
-	if (some)
-		timeout = WATCH_TOKEN_MS;	/* it is on its way */
+	if (some) {		/* it is on its way, also where there is something else */
+		pump_await_tokens();
+		timeout = WATCH_TOKEN_MS;
+	}
 	n = wait(epfd, ev, max, timeout, mask);
 	return n > 0 ? take_mark_out(ev, n, again) : n;
 }

@@ -6,7 +6,7 @@ conform_programs = \
 	%reldir%/passing \
 	%reldir%/nonblock %reldir%/oddsends %reldir%/opening %reldir%/options %reldir%/pipes %reldir%/ports \
 	%reldir%/pollbits %reldir%/polling %reldir%/relays %reldir%/signals %reldir%/states %reldir%/streams \
-	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/walks %reldir%/watching %reldir%/xfers
+	%reldir%/threads %reldir%/timeouts %reldir%/urgent %reldir%/watching %reldir%/xfers
 conform_programs += %reldir%/forks
 check_PROGRAMS += $(conform_programs)
 check_LTLIBRARIES += %reldir%/libconform.la
@@ -41,7 +41,6 @@ conform_programs += %reldir%/ownnames %reldir%/oneshot %reldir%/beside
 %canon_reldir%_urgent_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_relays_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_ancillary_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
-%canon_reldir%_walks_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_watching_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_xfers_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 %canon_reldir%_states_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
@@ -69,3 +68,9 @@ conform_programs += %reldir%/optedges
 %canon_reldir%_optedges_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
 conform_programs += %reldir%/evhooks
 %canon_reldir%_evhooks_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+conform_programs += %reldir%/corners
+%canon_reldir%_corners_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+check_PROGRAMS += %reldir%/roam
+%canon_reldir%_roam_LDADD = %reldir%/libconform.la $(PTHREAD_LIBS)
+dist_noinst_SCRIPTS += %reldir%/roam.sh
+full_tests += %reldir%/roam.sh

@@ -236,7 +236,23 @@ static void another_thread(int c, int s)
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = 7 };
 	struct sock_extended_err ee;
 	int ep = epoll_create1(0), fd[2] = { c, s };
+	struct pollfd p = { c, POLLIN, 0 };
+	struct timeval tv = { 10, 0 };
+	fd_set rd;
 	pthread_t t;
+
+	pthread_create(&t, NULL, sender, fd);
+	say("poll, while waiting", poll(&p, 1, 10000));
+	printf("%s\n", bits(p.revents));
+	pthread_join(t, NULL);
+	take(c, &ee, false);
+	FD_ZERO(&rd);
+	FD_SET(c, &rd);
+	pthread_create(&t, NULL, sender, fd);
+	say("select, while waiting", select(c + 1, &rd, NULL, NULL, &tv));
+	printf("%d\n", FD_ISSET(c, &rd));
+	pthread_join(t, NULL);
+	take(c, &ee, false);
 
 	epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev);
 	pthread_create(&t, NULL, sender, fd);
