@@ -17,10 +17,16 @@ static void on_io(int sig, siginfo_t *si, void *uc)
 /* Signals come soon, and how many is not said: at least one. */
 static void told(const char *what, int fd, bool has_fd)
 {
-	struct timespec ms = { 0, 1000000 };
+	const struct timespec limit = { .tv_sec = 10 };
+	sigset_t both, was;
 
-	for (int i = 0; i < 2000 && !ios; i++)
-		nanosleep(&ms, NULL);
+	sigemptyset(&both);
+	sigaddset(&both, SIGIO);
+	sigaddset(&both, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &both, &was);
+	while (!ios && ppoll(NULL, 0, &limit, &was) < 0)
+		;
+	sigprocmask(SIG_SETMASK, &was, NULL);
 	printf("%s: %d%s\n", what, ios > 0, has_fd && io_fd == fd ? ", its descriptor" : "");
 	ios = 0;
 }

@@ -1,6 +1,7 @@
 /* conform.c - see conform.h */
 #include "conform.h"
 
+enum { CALM = 10 };
 enum { WAIT_MS = 10000, FULL_MS = 500, LIMIT_S = 80 };
 
 int family;
@@ -148,6 +149,27 @@ void show_poll(const char *what, int fd)
 void show_await(const char *what, int fd, int want)
 {
 	printf("%s: %s\n", what, bits(await(fd, want)));
+}
+
+/* S in the third field of its line; more than once, since it may wait for a lock. */
+void until_asleep(pid_t tid, const _Atomic bool *done)
+{
+	char path[64], text[256];
+	int calm = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	while (calm < CALM && !(done && *done)) {
+		FILE *f = fopen(path, "r");
+		const char *p = NULL;
+
+		if (!f)
+			return;		/* it has ended */
+		if (fgets(text, sizeof(text), f))
+			p = strrchr(text, ')');
+		fclose(f);
+		calm = p && p[2] == 'S' ? calm + 1 : 0;
+		poll(NULL, 0, 1);
+	}
 }
 
 void nonblocking(int fd, bool on)

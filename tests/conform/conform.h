@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -63,6 +64,9 @@ int look(int fd);			/* what poll() reports now */
 const char *bits(int revents);		/* "IN OUT RDHUP" */
 void show_poll(const char *what, int fd);	/* as it is now */
 void show_await(const char *what, int fd, int want);
+
+/* Until that thread of ours sleeps, in whatever call; NULL or: until *done. */
+void until_asleep(pid_t tid, const _Atomic bool *done);
 
 void fill(int fd);		/* writes until EAGAIN; fd becomes nonblocking */
 size_t drain(int fd, size_t want);	/* reads so many bytes, or to the end */

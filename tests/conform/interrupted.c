@@ -215,28 +215,6 @@ static void on_jump(int sig)
 	siglongjmp(out, 1);
 }
 
-/* Until the main thread sleeps, or has come back. */
-static void until_asleep(void)
-{
-	struct timespec ms = { 0, 1000000 };
-	char path[64], text[256];
-	int calm = 0;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", main_tid);
-	while (calm < 5 && !done) {
-		FILE *f = fopen(path, "r");
-		const char *p = NULL;
-
-		text[0] = '\0';
-		if (f && fgets(text, sizeof(text), f))
-			p = strrchr(text, ')');
-		if (f)
-			fclose(f);
-		calm = p && p[2] == 'S' ? calm + 1 : 0;
-		nanosleep(&ms, NULL);
-	}
-}
-
 struct work {
 	const struct call *call;
 	enum mode mode;
@@ -271,7 +249,7 @@ static void *disturber(void *arg)
 	while (!done && n++ < (restarts ? 3 : 1000)) {
 		int before = caught;
 
-		until_asleep();
+		until_asleep(main_tid, &done);
 		if (done)
 			break;
 		pthread_kill(main_thread, SIGUSR1);

@@ -93,9 +93,9 @@ static void *late(void *arg)
 {
 	int fd = *(int *)arg;
 
-	usleep(30000);
+	until_asleep(getpid(), NULL);		/* the main thread, in its recv() */
 	write_all(fd, "67", 2);
-	usleep(30000);
+	until_asleep(getpid(), NULL);
 	write_all(fd, "89", 2);
 	return NULL;
 }

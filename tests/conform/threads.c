@@ -170,31 +170,6 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Until the thread sleeps in its call. */
-static void until_asleep(struct work *w)
-{
-	struct timespec ms = { 0, 1000000 };
-	char path[64], text[256] = "";
-	int calm = 0;
-
-	while (!w->tid)
-		nanosleep(&ms, NULL);
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", w->tid);
-	while (calm < 10) {
-		FILE *f = fopen(path, "r");
-		const char *p;
-
-		if (!f)
-			return;
-		if (!fgets(text, sizeof(text), f))
-			text[0] = '\0';
-		fclose(f);
-		p = strrchr(text, ')');
-		calm = p && p[2] == 'S' ? calm + 1 : 0;
-		nanosleep(&ms, NULL);
-	}
-}
-
 static void begin(struct work *w, const struct call *c)
 {
 	memset(w, 0, sizeof(*w));
@@ -212,7 +187,9 @@ static void begin(struct work *w, const struct call *c)
 		}
 	}
 	pthread_create(&w->t, NULL, worker, w);
-	until_asleep(w);
+	while (!w->tid)
+		poll(NULL, 0, 1);
+	until_asleep(w->tid, NULL);
 }
 
 static void result_of(struct work *w)

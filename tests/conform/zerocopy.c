@@ -225,7 +225,7 @@ static void *sender(void *arg)
 {
 	int *fd = arg;
 
-	usleep(20000);
+	until_asleep(getpid(), NULL);
 	send(fd[0], data, 10, MSG_ZEROCOPY);
 	drain(fd[1], 10);
 	return NULL;
