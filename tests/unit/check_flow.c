@@ -128,6 +128,10 @@ START_TEST(t49_ssthresh_growth)
 	ck_assert_uint_eq(grown(400000, wide, 200, 2304), 400000);
 	domain_enter_pressure(b.d);
 	ck_assert_uint_eq(grown(start, wide, 1448, 2304), 5792);
+	ck_assert_uint_eq(grown(start, wide, 700, 2304), 5792);
+	ck_assert_uint_eq(grown(start, wide, 130, 2304), 5792);
+	ck_assert_uint_eq(grown(400000, wide, 200, 2304), 5792);
+	ck_assert_uint_eq(grown(3000, wide, 1448, 2304), 3000);
 }
 END_TEST
 
@@ -306,6 +310,12 @@ START_TEST(t69_lowat_gives_way)
 	offer(&b, b.c.rcv_mss);
 	ck_assert(conn_ready(&b.c) & READY_IN);
 	offer(&b, 1 << 22);
+	b.c.mem.rcvbuf = b.c.mem.rmem_alloc * 8 / 7 + 8;	/* seven eighths, and more */
+	ck_assert(!(conn_ready(&b.c) & READY_IN));
+	b.c.mem.rcvbuf -= 16;
+	ck_assert(conn_ready(&b.c) & READY_IN);
+	b.c.mem.rcvbuf = 1 << 20;
+	ck_assert(!(conn_ready(&b.c) & READY_IN));
 	feed(&b, seq, 1000);
 	ck_assert(conn_ready(&b.c) & READY_IN);
 	rcv_purge(&b.c);

@@ -414,6 +414,63 @@ START_TEST(t43_repair_is_not_charged)
 }
 END_TEST
 
+struct charges { s64 total, forward, wmem, rmem; };
+
+static struct charges charges(void)
+{
+	return (struct charges){ domain_allocated(B.d), B.c.mem.forward_alloc,
+				 B.c.mem.wmem_queued, B.c.mem.rmem_alloc };
+}
+
+static void same_charges(struct charges before)
+{
+	struct charges now = charges();
+
+	ck_assert_mem_eq(&now, &before, sizeof(now));
+}
+
+/* Repair that splits nothing, acknowledgement, window update, probe and reset with
+ * twice what there
+ * may be: the account is what it was, to the byte. */
+START_TEST(t43_nothing_that_must_leave_is_charged)
+{
+	struct charges before;
+
+	feed(&B, 1, 100);
+	put(MSS);
+	other_takes(2 * 100);
+	limits(80, 90, 100);
+	before = charges();
+	forget();
+	at(1000);				/* retransmission, acknowledgement */
+	ck_assert_uint_gt(counter(&B, CNT_TCPTimeouts), 0);
+	ck_assert_uint_gt(ncaught, looked_at);
+	same_charges(before);
+
+	B.c.ack_now = true;			/* window update */
+	forget();
+	flush_out();
+	ck_assert_uint_eq(ncaught, looked_at + 1);
+	same_charges(before);
+
+	answer(.ack = MSS, .shut = true);	/* and probes */
+	B.c.snd_wnd_edge = B.c.snd_nxt;
+	put(500);
+	before = charges();
+	forget();
+	at(10000);
+	ck_assert_uint_gt(counter(&B, CNT_TCPWinProbe), 1);
+	same_charges(before);
+
+	conn_abort(&B.c, 0, B.now);		/* gives, and takes nothing */
+	flush_out();
+	ck_assert(last_left()->h.flags & WF_RST);
+	ck_assert_int_le(domain_allocated(B.d), before.total);
+	ck_assert_int_le(B.c.mem.wmem_queued, before.wmem);
+	other_gives();
+}
+END_TEST
+
 static void add(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, snd_close);
@@ -447,6 +504,7 @@ static void add(TCase *t)
 	tcase_add_test(t, open_rides_on_everything_until_confirmed);
 	tcase_add_test(t, reset);
 	tcase_add_test(t, t43_repair_is_not_charged);
+	tcase_add_test(t, t43_nothing_that_must_leave_is_charged);
 }
 
 RUN_SUITE("output", add)

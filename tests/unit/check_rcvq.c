@@ -194,6 +194,9 @@ START_TEST(t54_in_order_evicts_out_of_order)
 		feed(&b, 1 + 64 * i, 64);
 	ck_assert_uint_eq(b.c.rcv_nxt, 1 + 40 * 64);
 	ck_assert_uint_eq(counter(&b, CNT_OfoPruned), 1);
+	/* from the top, an eighth of the buffer: ten of 512 bytes */
+	ck_assert_uint_eq(seg_of(b.c.ofoq.prev)->seq, 100001 + 1000 * (79 - 10 - 1));
+	ck_assert_uint_eq(seg_of(b.c.ofoq.next)->seq, 100001);
 	sacks_are_held();
 	ck_assert_int_eq(drink(&b, 10000), 40 * 64);
 }
@@ -207,6 +210,11 @@ START_TEST(t55_contiguous_is_collapsed)
 	ck_assert_uint_eq(counter(&b, CNT_TCPOFODrop), 0);
 	ck_assert_uint_eq(counter(&b, CNT_OfoPruned), 0);
 	ck_assert_uint_gt(counter(&b, CNT_TCPRcvCollapsed), 0);
+	ck_assert_int_le(b.c.mem.rmem_alloc, 40000);
+	lock_rcvbuf(&b, 30000);		/* once more, for those that came since */
+	ck_assert(rcv_prune(&b.c, 1));
+	ck_assert_int_lt(b.c.mem.rmem_alloc, 250 * 64 * 5 / 4);
+	ck_assert_uint_eq(counter(&b, CNT_OfoPruned), 0);
 	feed(&b, 1, 1000);
 	ck_assert_int_eq(drink(&b, 20000), 1000 + 250 * 64);
 }
@@ -220,6 +228,33 @@ START_TEST(t56_comfortable_buffer_is_raised)
 	ck_assert_uint_eq(counter(&b, CNT_OfoPruned), 0);
 	ck_assert_int_eq(b.c.mem.rmem_alloc, 400 * 512);
 	ck_assert_uint_ge(b.c.mem.rcvbuf, 399 * 512);
+}
+END_TEST
+
+/* The same at low, and under pressure: what does not fit is dropped. */
+START_TEST(t56_else_it_stays)
+{
+	struct mem_limits l = bench_limits();
+
+	ck_assert_int_eq(b.c.mem.rcvbuf, 131072);
+	for (int i = 0; i < 256; i++)
+		feed(&b, 1001 + 1000 * i, 64);
+	ck_assert_int_eq(b.c.mem.rmem_alloc, 131072);
+	b.c.mem.rcvbuf = 131072;		/* DRS had its share */
+	feed(&b, 1001 + 1000 * 256, 64);	/* one more passes it */
+	b.c.mem.rcvbuf = 131072;
+	if (_i) {
+		domain_enter_pressure(b.d);
+	} else {
+		l.mem[0] = (u64)domain_allocated(b.d);
+		ck_assert_int_eq(domain_set_limits(b.d, &l), 0);
+	}
+	for (int i = 257; i < 400; i++)
+		feed(&b, 1001 + 1000 * i, 64);
+	ck_assert_uint_eq(b.c.mem.rcvbuf, 131072);
+	ck_assert_uint_eq(counter(&b, CNT_TCPOFODrop), 400 - 257);
+	ck_assert_int_eq(b.c.mem.rmem_alloc, 257 * 512);
+	domain_leave_pressure(b.d);
 }
 END_TEST
 
@@ -379,6 +414,22 @@ START_TEST(t105_lowered_buffer_loses_nothing)
 }
 END_TEST
 
+/* What keeps the window shut may be the buffer's size. */
+START_TEST(t105_raised_buffer_reopens_the_window)
+{
+	u64 seq = 1;
+
+	lock_rcvbuf(&b, 40000);
+	for (; b.c.mem.rmem_alloc <= 40000; seq += MSS)
+		feed(&b, seq, MSS);
+	offer(&b, 0);
+	ck_assert_uint_eq(send_ack(&b), 0);
+	conn_set_rcvbuf(&b.c, 100000);
+	ck_assert_uint_gt(send_ack(&b), 40000);
+	ck_assert_int_eq(drink(&b, 1 << 20), seq - 1);
+}
+END_TEST
+
 START_TEST(fin_waits_for_the_hole)
 {
 	feed_flags(&b, 1001, 500, WF_FIN);
@@ -447,6 +498,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, t54_in_order_evicts_out_of_order);
 	tcase_add_test(t, t55_contiguous_is_collapsed);
 	tcase_add_test(t, t56_comfortable_buffer_is_raised);
+	tcase_add_loop_test(t, t56_else_it_stays, 0, 2);
 	tcase_add_test(t, t57_one_segment_however_full);
 	tcase_add_test(t, nomem_is_told_to_be_over);
 	tcase_add_test(t, t98_beyond_the_window);
@@ -454,6 +506,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, t100_high_drops_ofo_from_the_top);
 	tcase_add_test(t, t101_overlaps_are_stored_once);
 	tcase_add_test(t, t105_lowered_buffer_loses_nothing);
+	tcase_add_test(t, t105_raised_buffer_reopens_the_window);
 	tcase_add_test(t, fin_waits_for_the_hole);
 	tcase_add_loop_test(t, random_pieces, 0, 10);
 }

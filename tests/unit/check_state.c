@@ -162,6 +162,24 @@ START_TEST(negative_linger2_ends_at_once)
 }
 END_TEST
 
+/* The edge: with so much queued it is spared, with a byte more it is not. */
+START_TEST(t78_what_is_queued_at_close)
+{
+	struct mem_limits l = bench_limits();
+	s64 more;
+
+	l.mem[0] = 1, l.mem[1] = 1, l.mem[2] = 1;
+	pair_write(&p, &p.a, 10000);
+	ck_assert_int_eq(domain_set_limits(p.d, &l), 0);
+	more = 4608 + _i - p.a.mem.wmem_queued;
+	p.a.mem.wmem_queued += more;
+	conn_close(&p.a, p.now);
+	ck_assert_int_eq(p.a.state, _i ? CONN_CLOSED : CONN_FIN_WAIT1);
+	ck_assert_uint_eq(count(CNT_TCPAbortOnMemory), _i);
+	p.a.mem.wmem_queued -= more;
+}
+END_TEST
+
 START_TEST(t78_orphans_above_high)
 {
 	struct mem_limits l = bench_limits();
@@ -365,6 +383,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, an_orphan_delivers);
 	tcase_add_test(t, data_for_an_orphan_is_reset);
 	tcase_add_test(t, negative_linger2_ends_at_once);
+	tcase_add_loop_test(t, t78_what_is_queued_at_close, 0, 2);
 	tcase_add_test(t, t78_orphans_above_high);
 	tcase_add_test(t, t77_max_orphans_is_exact);
 	tcase_add_test(t, t103_an_orphan_counts_until_its_data_arrived);

@@ -62,7 +62,7 @@ START_TEST(t66_a_live_peer_is_probed_for_ever)
 	B.c.snd_wnd_edge = 1;
 	B.c.snd_wnd = 0;
 	put(5000);
-	for (u64 s = 0; s < 3 * 86400; s += 60) {
+	for (u64 s = 0; s < 7 * 86400; s += 60) {
 		at(s * 1000);
 		alive();
 		looked_at = ncaught = 0;
@@ -121,10 +121,31 @@ START_TEST(t79_orphans_are_given_up_sooner)
 	put(1000);
 	conn_close(&B.c, B.now);
 	flush_out();
-	at(60 * 1000);
-	ck_assert_int_ne(B.c.state, CONN_CLOSED);
-	at(240 * 1000);
+	for (u64 ms = 0; B.c.state != CONN_CLOSED && ms < 240 * 1000; ms += 100)
+		at(ms);
 	ck_assert_int_eq(B.c.state, CONN_CLOSED);
+	ck_assert_uint_eq(B.c.retries, 8);
+	ck_assert_uint_eq(counter(&B, CNT_TCPTimeouts), 8);
+	ck_assert_uint_eq(counter(&B, CNT_TCPAbortOnTimeout), 1);
+}
+END_TEST
+
+/* With an rto that cannot grow any more it is not alive. */
+START_TEST(t79_who_is_not_alive_has_no_retry)
+{
+	put(1000);
+	at(1000);
+	while (timer_rto(&B.c) < RTO_MAX_US)
+		B.c.rtt.backoff++;
+	conn_close(&B.c, B.now);
+	flush_out();
+	B.c.err_soft = _i ? EHOSTUNREACH : 0;
+	forget();
+	B.now += RTO_MAX_US + USEC_PER_SEC;
+	conn_timeout(&B.c, B.now);
+	ck_assert_int_eq(B.c.state, CONN_CLOSED);
+	flush_out();
+	left_none();
 }
 END_TEST
 
@@ -272,6 +293,7 @@ static void add(TCase *t)
 	tcase_add_test(t, user_timeout);
 	tcase_add_test(t, soft_error_is_what_the_program_hears);
 	tcase_add_test(t, t79_orphans_are_given_up_sooner);
+	tcase_add_loop_test(t, t79_who_is_not_alive_has_no_retry, 0, 2);
 	tcase_add_test(t, t80_orphan_in_zero_window_above_high);
 	tcase_add_test(t, too_many_orphans);
 	tcase_add_loop_test(t, doubtful_orphans_count_twice, 0, 4);
