@@ -275,6 +275,7 @@ struct conn {
 	u32 ts_recent;		/* peer's ts to echo */
 	bool ack_now, ack_pending, nomem, quickack_mode, pingpong;
 	u32 ack_bytes;		/* received since the last ACK went out */
+	u32 nomem_len;		/* payload that was refused last */
 	u8 quick_left;
 	struct sack_block dsack;	/* to report; start == end: none */
 	struct sack_block sack_recent[4];	/* most recent ofo blocks first */

@@ -307,7 +307,8 @@ u32 rcv_select_window(struct conn *c)
 
 bool flow_admits(struct conn *c)
 {
-	unsigned units = 1 + DIV_ROUND_UP(c->rcv_mss, (u32)UNIT_BYTES);
+	u32 len = max(c->rcv_mss, c->nomem_len);
+	unsigned units = 1 + DIV_ROUND_UP(len, (u32)UNIT_BYTES);
 	u32 unit;
 
 	if (list_empty(&c->rcvq))
@@ -330,11 +331,12 @@ static void nomem_wait(struct conn *c, usec_t now)
 	timer_set(c, T_NOMEM, now + ms * USEC_PER_MSEC);
 }
 
-void flow_nomem(struct conn *c, usec_t now)
+void flow_nomem(struct conn *c, u32 len, usec_t now)
 {
 	if (!c->nomem)
 		nomem_wait(c, now);
 	c->nomem = true;
+	c->nomem_len = len;
 	c->ack_now = true;
 	c->rx_edge++;		/* the reader must make room, whatever SO_RCVLOWAT says */
 }
@@ -348,6 +350,7 @@ void flow_nomem_check(struct conn *c, usec_t now)
 		return;
 	}
 	c->nomem = false;
+	c->nomem_len = 0;
 	c->ack_now = true;
 	timer_clear(c, T_NOMEM);
 }

@@ -59,10 +59,11 @@ void flow_data_read(struct conn *c, usec_t now);	/* DRS after a read */
 void flow_grow_rcvbuf(struct conn *c, u32 copied);	/* R4.19 grow() */
 void flow_clamp_ssthresh(struct conn *c);	/* under pressure: D8.5.2 */
 void flow_clamp_rcvbuf(struct conn *c);		/* R4.13 */
-/* Would one more full segment be admitted now? Nothing is kept. */
+/* Would what was refused, or one more full segment, be admitted now? Nothing is
+ * kept. */
 bool flow_admits(struct conn *c);
-/* The domain or our own limit refused: tell the peer (D8.7). */
-void flow_nomem(struct conn *c, usec_t now);
+/* The domain or our own limit refused so much: tell the peer (D8.7). */
+void flow_nomem(struct conn *c, u32 len, usec_t now);
 /* T_NOMEM, and whenever memory came back: announce relief, or wait on. */
 void flow_nomem_check(struct conn *c, usec_t now);
 

@@ -118,7 +118,7 @@ static bool take_in_order(struct conn *c, const struct rcv_piece *b, usec_t now)
 {
 	if (likely(admit(c, b)))
 		return true;
-	flow_nomem(c, now);
+	flow_nomem(c, b->len, now);
 	if (list_empty(&c->rcvq) && store_tail(c, b, true))	/* R4.9 */
 		return true;
 	c->drops++;

@@ -329,9 +329,12 @@ void recovery_rto(struct conn *c, usec_t now)
 	set_ca_state(c, CA_LOSS);
 }
 
-/* What the receiver had no memory for is sent again; no congestion was seen. */
+/* What the receiver had no memory for is sent again; no congestion was seen. So
+ * the probes' back-off is over: what was sent again too late to be known lost
+ * now has the timer only. */
 void recovery_nomem_over(struct conn *c, usec_t now)
 {
+	c->rtt.backoff = 0;
 	for (struct list *l = c->sndq.next; l != c->send_head; l = l->next) {
 		struct seg *s = seg_of(l);
 		bool pending = (s->flags & (SEG_LOST | SEG_RETRANS)) == SEG_LOST;

@@ -190,6 +190,35 @@ START_TEST(relief_from_nomem_repairs)
 }
 END_TEST
 
+/* Relief that comes sooner than srtt after what it asks for was sent again and
+ * refused once more: that is not taken for lost yet. The timer then is what it
+ * would be without the time in which the peer had no memory. */
+START_TEST(refused_again_is_not_waited_for_long)
+{
+	usec_t from;
+
+	put(3 * MSS);
+	at(20);
+	answer(.ack = 0, .nomem = true);
+	for (unsigned i = 0; i < 10; i++) {	/* probes, and each is answered */
+		at_us(conn_deadline(&B.c) - base);
+		answer(.ack = 0, .nomem = true);
+	}
+	ck_assert_uint_eq(timer_rto(&B.c), RTO_MAX_US);
+	forget();
+	answer(.ack = 0);
+	ck_assert_uint_gt(ncaught, looked_at);
+	from = B.now;
+	B.now += 1000;
+	answer(.ack = 0, .nomem = true);
+	B.now += 1000;
+	forget();
+	answer(.ack = 0);
+	at_us(from - base + 2 * USEC_PER_SEC);
+	ck_assert_uint_gt(ncaught, looked_at);
+}
+END_TEST
+
 /* ---- Nagle -------------------------------------------------------------------------------- */
 
 START_TEST(nagle_with_minshall)
@@ -487,6 +516,7 @@ static void add(TCase *t)
 	tcase_add_test(t, sacked_bytes_use_no_credit);
 	tcase_add_test(t, nomem_stops_everything);
 	tcase_add_test(t, relief_from_nomem_repairs);
+	tcase_add_test(t, refused_again_is_not_waited_for_long);
 	tcase_add_test(t, nagle_with_minshall);
 	tcase_add_test(t, a_small_tail_behind_full_ones_goes);
 	tcase_add_test(t, nodelay);

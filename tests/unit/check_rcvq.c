@@ -315,6 +315,39 @@ START_TEST(nomem_is_told_to_be_over)
 }
 END_TEST
 
+/* Relief is for what was refused, not for the small segments before it: else it
+ * is sent again, and refused again, without an end. */
+START_TEST(nomem_lasts_while_its_segment_does_not_fit)
+{
+	struct mem_limits l = bench_limits();
+	struct mem_acct hog;
+	u64 seq = 1;
+	s64 held;
+
+	for (; seq < 8000; seq += 400)
+		feed(&b, seq, 400);
+	held = b.c.mem.rmem_alloc;
+	l.mem[0] = 8, l.mem[1] = 10, l.mem[2] = 12;
+	ck_assert_int_eq(domain_set_limits(b.d, &l), 0);
+	fill_domain(&hog);
+	while (b.c.mem.forward_alloc >= 5 * UNIT_BYTES) {
+		feed(&b, seq, 400);
+		seq += 400;
+	}
+	b.c.mem.rcvbuf = 1 << 20;
+	ck_assert_uint_le(b.c.rcv_mss, 536);
+	b.c.rcv_mss = 88;
+	feed(&b, seq, MSS);
+	ck_assert(b.c.nomem && b.c.mem.rmem_alloc >= held);
+	flow_nomem_check(&b.c, b.now);		/* a unit or two there may be */
+	ck_assert(b.c.nomem);
+	mem_acct_purge(&hog);
+	flow_nomem_check(&b.c, b.now);
+	ck_assert(!b.c.nomem);
+	drink(&b, 1 << 20);
+}
+END_TEST
+
 START_TEST(t98_beyond_the_window)
 {
 	offer(&b, 5000);
@@ -501,6 +534,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, t56_else_it_stays, 0, 2);
 	tcase_add_test(t, t57_one_segment_however_full);
 	tcase_add_test(t, nomem_is_told_to_be_over);
+	tcase_add_test(t, nomem_lasts_while_its_segment_does_not_fit);
 	tcase_add_test(t, t98_beyond_the_window);
 	tcase_add_test(t, zero_window_takes_no_data);
 	tcase_add_test(t, t100_high_drops_ofo_from_the_top);
