@@ -11,3 +11,5 @@ full_tests += %D%/run_counters.sh %D%/run_truth.sh %D%/run_set.sh
 dist_noinst_SCRIPTS += %D%/run_below.sh %D%/run_family.sh %D%/run_sndtimeo.sh
 EXTRA_DIST += %D%/below.py %D%/counted.py %D%/family.py %D%/sndtimeo.py
 full_tests += %D%/run_below.sh %D%/run_family.sh %D%/run_sndtimeo.sh
+dist_noinst_SCRIPTS += %D%/run_episode.sh
+full_tests += %D%/run_episode.sh

@@ -292,33 +292,6 @@ hoarder()
 	check "T95: and what was stalled is right" end_well
 }
 
-# Pressure is entered, and left when the readers drain.
-t70_episode()
-{
-	at_least "$(counted TCPMemoryPressures)" 1 &&
-		equal "$(field "$RUDP_DOMAIN" under_pressure)" True
-}
-
-t70_over()
-{
-	kill -USR1 $servers $clients
-	wait $clients || { cat client.log server.log; return 1; }
-	pids=${pids/ $clients/}
-	equal "$(field "$RUDP_DOMAIN" under_pressure)" False &&
-		at_least "$(counted TCPMemoryPressuresChrono)" 1
-}
-
-episode()
-{
-	export RUDP_MEM="2000 3000 5000"
-	start 250 250
-	"$truth" reaches "$RUDP_DOMAIN" 3001 >/dev/null
-	settled
-	check "T70: 250 stalled pairs: pressure" t70_episode
-	check "T70: the readers drain: it is over, and all is right" t70_over
-	stop_all
-}
-
 # The process has memory.
 until_holding()
 {
@@ -384,5 +357,5 @@ t107_same()
 same() { check "T107: limits of 1 GiB and of 512 KiB: the same bytes" t107_same; }
 
 [ "$private" = no ] || ip link set lo mtu 1500
-in_modes live_limits live_sizes no_spin hoarder episode comfort available same
+in_modes live_limits live_sizes no_spin hoarder comfort available same
 finish

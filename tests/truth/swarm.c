@@ -14,12 +14,16 @@
  *		and its time on the processor; then, a line for each that was not
  *		stalled, its number and the bytes a second that were acknowledged
  *		between the moment when all stood and the signal. A mortal one may
- *		be killed at any time: the server does not mind.
+ *		be killed at any time: the server does not mind. At SIGUSR2 it
+ *		prints into how many poll() would let it write now, how many have
+ *		a smaller SO_SNDBUF than one had when it stood, and how many others
+ *		one that is half full, or more.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -192,11 +196,12 @@ static int listen_on(unsigned port)
 	return fd;
 }
 
-static bool signalled(void)
+/* Which has come; 0: none. */
+static int signalled(void)
 {
 	struct signalfd_siginfo si;
 
-	return read(sigs, &si, sizeof(si)) > 0;
+	return read(sigs, &si, sizeof(si)) > 0 ? (int)si.ssi_signo : 0;
 }
 
 static _Noreturn void server(unsigned port)
@@ -216,7 +221,7 @@ static _Noreturn void server(unsigned port)
 
 			if (f == &listener)
 				take_all(f->fd);
-			else if (f == &signals && signalled())
+			else if (f == &signals && signalled() == SIGUSR1)
 				wake_stalled();
 			else if (f != &signals)
 				for (int left = 8; left && read_some(f); left--)
@@ -231,6 +236,7 @@ static struct flow *flows;
 static unsigned nflows, nstalled, wakes;
 static unsigned greeted;	/* that have sent their hello: they stand */
 static double begun, stood;
+static int sndbuf_stood;	/* the largest */
 
 static void open_one(struct flow *f, unsigned port)
 {
@@ -263,6 +269,33 @@ static uint64_t acked(const struct flow *f)
 	return f->at - (uint64_t)queued;
 }
 
+static int sndbuf(const struct flow *f)
+{
+	socklen_t len = sizeof(int);
+	int v = 0;
+
+	if (getsockopt(f->fd, SOL_SOCKET, SO_SNDBUF, &v, &len) < 0)
+		die("SO_SNDBUF");
+	return v;
+}
+
+static void tell(void)
+{
+	unsigned writeable = 0, smaller = 0, full = 0;
+
+	for (unsigned i = 0; i < nflows; i++) {
+		struct pollfd p = { .fd = flows[i].fd, .events = POLLOUT };
+
+		writeable += poll(&p, 1, 0) > 0;
+		if (sndbuf(&flows[i]) < sndbuf_stood)
+			smaller++;
+		else
+			full += flows[i].at - acked(&flows[i]) >= (uint64_t)sndbuf_stood / 2;
+	}
+	printf("writeable %u smaller %u full %u of %u\n", writeable, smaller, full, nflows);
+	fflush(stdout);
+}
+
 static void all_stand(void)
 {
 	for (unsigned i = 0; i < nflows; i++)
@@ -280,8 +313,11 @@ static void write_some(struct flow *f)
 			 MSG_NOSIGNAL);
 		if (n > 0)
 			f->got += (unsigned)n;
-		if (n > 0 && f->got == sizeof(f->hello) && ++greeted == nflows)
-			all_stand();
+		if (n > 0 && f->got == sizeof(f->hello)) {
+			sndbuf_stood = sndbuf(f) > sndbuf_stood ? sndbuf(f) : sndbuf_stood;
+			if (++greeted == nflows)
+				all_stand();
+		}
 	} else {
 		fill(f, buf, sizeof(buf));
 		n = send(f->fd, buf, sizeof(buf), MSG_NOSIGNAL);
@@ -375,7 +411,11 @@ static int client(unsigned port, unsigned first, uint32_t flags)
 			struct flow *f = ev[i].data.ptr;
 
 			if (f == &signals) {
-				asked |= signalled();
+				int sig = signalled();
+
+				asked |= sig == SIGUSR1;
+				if (sig == SIGUSR2)
+					tell();
 			} else if (go) {
 				left -= answered(f);
 			} else {
@@ -403,6 +443,7 @@ int main(int argc, char **argv)
 	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	sigs = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	ep = epoll_create1(EPOLL_CLOEXEC);

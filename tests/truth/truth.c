@@ -374,6 +374,8 @@ static int sample_many(unsigned n, unsigned ms, const char *path)
 
 	if (path && !out)
 		return 99;
+	if (out)
+		setvbuf(out, NULL, _IOLBF, 0);
 	domain_limits(dom, &l);
 	high = (s64)l.mem[2];
 	for (unsigned i = 0; i < n; i++) {
