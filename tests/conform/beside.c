@@ -49,6 +49,36 @@ static void beside_udp(int reuse, int reuseport, bool connects)
 	close(t);
 }
 
+static union addr everywhere(union addr a)
+{
+	if (family == AF_INET)
+		a.in.sin_addr.s_addr = INADDR_ANY;
+	else
+		a.in6.sin6_addr = in6addr_any;
+	return a;
+}
+
+/* Under a number that nobody has, in UDP under no address. */
+static int bind_alone(union addr *a, socklen_t *len)
+{
+	for (int i = 0; i < 10; i++) {
+		int udp = socket(family, SOCK_DGRAM, 0), first = fresh(), t = fresh(), ret;
+		union addr any;
+
+		*len = loopback(a);
+		bind(first, &a->sa, *len);
+		getsockname(first, &a->sa, len);
+		close(first);
+		any = everywhere(*a);
+		ret = bind(udp, &any.sa, *len);
+		close(udp);
+		if (!ret && !bind(t, &a->sa, *len))
+			return t;
+		close(t);
+	}
+	return -1;
+}
+
 /* What is sent there arrives. */
 static void hears(int udp, const union addr *a, socklen_t len)
 {
@@ -76,14 +106,14 @@ enum stage { BOUND, LISTENS, CONNECTED, CLOSED, NSTAGES };
 /* The other order, as HTTP/3 servers may have it: UDP comes when TCP is at work. */
 static void behind_tcp(enum stage stage, int reuse, bool wild)
 {
-	int udp = socket(family, SOCK_DGRAM, 0), t = fresh(), c = -1, s = -1, c2, s2;
+	int udp = socket(family, SOCK_DGRAM, 0), c = -1, s = -1, c2, s2;
 	union addr a, any;
-	socklen_t len = loopback(&a);
+	socklen_t len;
+	int t = bind_alone(&a, &len);
 
 	printf("-- %d %d %d\n", stage, reuse, wild);
 	setsockopt(udp, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
-	say("bind", bind(t, &a.sa, len));
-	getsockname(t, &a.sa, &len);
+	say("bound", t >= 0);
 	if (stage >= LISTENS)
 		say("listen", listen(t, 4));
 	if (stage >= CONNECTED) {
@@ -94,11 +124,7 @@ static void behind_tcp(enum stage stage, int reuse, bool wild)
 	}
 	if (stage == CLOSED)
 		close(t);
-	any = a;
-	if (wild && family == AF_INET)
-		any.in.sin_addr.s_addr = INADDR_ANY;
-	else if (wild)
-		any.in6.sin6_addr = in6addr_any;
+	any = wild ? everywhere(a) : a;
 	say("bind UDP", bind(udp, &any.sa, len));
 	hears(udp, &a, len);
 	if (stage == BOUND)
