@@ -227,6 +227,8 @@ int socket_connect(struct fd_use *u, const struct sockaddr *sa, socklen_t len, i
 		fd_put(u);
 		return kernels < 0 ? kernels : ret;
 	}
+	if (len < sizeof(sa->sa_family))
+		return ret;		/* nothing was tried */
 	if (ret > 0 || (ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EINTR &&
 			sock_renewable(&u->ref)))
 		renew(u);

@@ -2,7 +2,7 @@
 #include "conform.h"
 
 enum { CALM = 10 };
-enum { WAIT_MS = 10000, FULL_MS = 500, LIMIT_S = 80 };
+enum { WAIT_MS = 10000, FULL_MS = 500, LIMIT_S = 240 };
 
 int family;
 

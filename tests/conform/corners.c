@@ -144,6 +144,13 @@ static void refused(void)
 	say("refused", connect(c, &a.sa, len));
 	printf("flags %#x, owner %d\n", fcntl(c, F_GETFL) ^ fl, fcntl(c, F_GETOWN) == getpid());
 	close(c);
+	c = fresh();
+	nonblocking(c, true);
+	say("connect", connect(c, &a.sa, len));
+	show_await("refused", c, POLLERR | POLLHUP);
+	say("connect, short", connect(c, &a.sa, 1));
+	show_poll("is nothing new", c);
+	close(c);
 }
 
 static void listeners_names(void)

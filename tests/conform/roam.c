@@ -390,7 +390,7 @@ static const struct {
 	{ IPPROTO_TCP, TCP_SYNCNT, 300, true }, { IPPROTO_TCP, TCP_LINGER2, 100, true },
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, 9000, true }, { IPPROTO_TCP, TCP_INQ, 3, true },
 	{ IPPROTO_TCP, TCP_SAVE_SYN, 3, true }, { IPPROTO_TCP, TCP_NODELAY, 1, true },
-	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, 9, true }, { IPPROTO_TCP, 300, 2, true },
+	{ IPPROTO_TCP, 300, 2, true },
 	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1, true },
 	{ IPPROTO_IP, IP_TOS, 256, true }, { IPPROTO_IP, IP_TTL, 300, true },
 	{ IPPROTO_IP, IP_MINTTL, 2, true }, { IPPROTO_IP, IP_RECVERR, 2, true },

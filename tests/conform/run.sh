@@ -47,7 +47,7 @@ one() {
 	p=$1 fam=$2 out=$tmp/$1.$2
 	exe=$top_builddir/tests/conform/$p
 	"$exe" "$fam" > "$out.kernel" 2>&1
-	LD_PRELOAD=$preload timeout "${CONFORM_LIMIT:-90}" "$exe" "$fam" > "$out.rudp" 2>&1
+	LD_PRELOAD=$preload timeout "${CONFORM_LIMIT:-240}" "$exe" "$fam" > "$out.rudp" 2>&1
 	status=$?
 	if diff -u "$out.kernel" "$out.rudp" > "$out.diff" && [ $status -eq 0 ]; then
 		echo "ok   $p $fam ($(wc -l < "$out.kernel") lines)"
