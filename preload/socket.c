@@ -243,7 +243,7 @@ int connect(int fd, __CONST_SOCKADDR_ARG sa, socklen_t len)
 	if (!fd_get(fd, &u))
 		return LIBC(connect)(fd, sa, len);
 	ret = socket_connect(&u, sa.__sockaddr__, len, 0);
-	if (ret == SOCK_PLAIN)
+	if (ret == SOCK_PLAIN || ret == SOCK_TAKE)	/* connected, it says so once */
 		return LIBC(connect)(fd, sa, len);
 	return (int)result(min(ret, 0));
 }

@@ -455,6 +455,8 @@ static int connect_again(struct sock *sk)
 		return -EALREADY;
 	if (!sk->connect_started)
 		return -EISCONN;
+	if (atomic_load(&sk->kind) == SK_PLAIN)		/* since the call began */
+		return SOCK_TAKE;
 	if (sk->conn.state == CONN_CLOSED)
 		return take_error(sk);
 	sk->connect_started = false;

@@ -233,6 +233,29 @@ def closed_meanwhile(to):
         s.close()
 
 
+def hurried(to):
+    """Five ask again as soon as they see anything."""
+    answers = []
+
+    def one():
+        for _ in range(20):
+            s = fresh()
+            s.setblocking(False)
+            s.connect_ex(to)
+            p = select.poll()
+            p.register(s, select.POLLIN | select.POLLOUT)
+            p.poll(5000)
+            answers.append(s.connect_ex(to))
+            s.close()
+
+    all = [threading.Thread(target=one) for _ in range(5)]
+    for t in all:
+        t.start()
+    for t in all:
+        t.join()
+    assert answers == [0] * 100, answers
+
+
 if sys.argv[1] == "serve":
     serve()
 elif sys.argv[1] == "workers":
@@ -249,4 +272,5 @@ else:
         f(address)
     given_up()
     closed_meanwhile(address)
+    hurried(address)
     blocking(address)
