@@ -43,6 +43,7 @@ program()
 . "$world/web.sh"
 . "$world/services.sh"
 . "$world/tools.sh"
+. "$world/daemons.sh"
 
 as_root() { [ "$(id -u)" = 0 ]; }
 
