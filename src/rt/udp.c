@@ -133,6 +133,12 @@ static socklen_t addr_len(const union sock_addr *a)
 	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
 }
 
+/* The program's number is another descriptor's in the driver. */
+static int own_fd(const struct sock *sk)
+{
+	return rt_bypass ? sk->port.drv_fd : sock_udp_fd(sk);
+}
+
 /* The one of the listener will do, from whose port it has split off. */
 static int tx_fd(const struct sock *sk, struct sock **owner)
 {
@@ -141,14 +147,12 @@ static int tx_fd(const struct sock *sk, struct sock **owner)
 
 	if (unlikely(drv.stands_in))
 		return standin_port(*owner);
-	if (rt_bypass && (*owner)->port.drv_fd >= 0)
-		return (*owner)->port.drv_fd;
-	fd = sock_udp_fd(*owner);
+	fd = own_fd(*owner);
 	if (fd >= 0 || !lsk || lsk == *owner || atomic_load(&lsk->kind) != SK_LISTENER ||
 	    !port_is_same(lsk, sk))
 		return fd;
 	*owner = lsk;
-	return sock_udp_fd(lsk);
+	return own_fd(lsk);
 }
 
 static ssize_t send_on(int fd, const struct msghdr *m)
@@ -237,7 +241,8 @@ void udp_flush(struct sock *sk, usec_t now)
 			continue;
 		}
 		if (fd < 0 && rt_bypass) {
-			conn_sent(&sk->conn, &b, now);	/* its port went with a dead driver */
+			/* its port went with a dead driver, or has still to be adopted */
+			conn_sent(&sk->conn, &b, now);
 			continue;
 		}
 		if (fd < 0) {
