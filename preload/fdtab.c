@@ -172,8 +172,7 @@ bool fd_pin(int fd, struct fd_entry *e, struct fd_use *u)
 	u->outer = uses;
 	uses = u;
 	u->was = rt_enter(u->ref.sk);
-	if (unlikely(atomic_load_explicit(&u->ref.sk->kind, memory_order_relaxed) == SK_PLAIN) &&
-	    !fd_taking) {
+	if (unlikely(!fd_taking && sock_is_plain(&u->ref, fd))) {
 		fd_take_plain(u);
 		fd_put(u);
 		return false;

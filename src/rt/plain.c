@@ -272,6 +272,7 @@ void plain_stop(struct sock *sk)
 	sys_close(a->w.fd);
 	free(a);
 	attempts[sk->index] = NULL;
+	atomic_store(&sk->plain_done, 0);	/* after the kind: sock_is_plain() */
 }
 
 /* It is connected, or has failed: whoever holds the sock's lock hears of it. */
@@ -373,9 +374,9 @@ static void deliver(struct sock *sk, int fd, usec_t now)
 	if (atomic_load(&sk->kind) == SK_CONN)
 		note(sk, KNOWN_SILENT, now);
 	domain_count(drv.dom, CNT_PlainOpens, 1);
-	plain_stop(sk);		/* the program's copy is the last one: see both_taken() */
 	sk->try_plain = TRY_NO;
 	atomic_store(&sk->kind, SK_PLAIN);
+	plain_stop(sk);		/* the program's copy is the last one: see both_taken() */
 	conn_done(&sk->conn, 0, now);
 	mirror_unplug(sk);
 }

@@ -108,6 +108,12 @@ int sock_plain(struct sock_ref *r)
 	return ret;
 }
 
+void sock_wait_plain(struct sock_ref *r, int fd)
+{
+	if (!sock_lock(r))
+		sock_unlock(r->sk, fd);
+}
+
 int sock_take(struct sock_ref *r, int fd)
 {
 	char c;

@@ -275,6 +275,15 @@ int sock_renew(struct sock_ref *r, int fd, struct sock_ref *ret);
 /* A kernel's TCP socket like r's; or the one that took its place already. */
 int sock_plain(struct sock_ref *r);
 int sock_take(struct sock_ref *r, int fd);
+void sock_wait_plain(struct sock_ref *r, int fd);
+/* Has the kernel's taken its place? Who was woken by what the driver sent through
+ * the mirror may come before the driver has said so. */
+static inline bool sock_is_plain(struct sock_ref *r, int fd)
+{
+	if (unlikely(atomic_load_explicit(&r->sk->plain_done, memory_order_acquire)))
+		sock_wait_plain(r, fd);
+	return atomic_load_explicit(&r->sk->kind, memory_order_relaxed) == SK_PLAIN;
+}
 /* SOCK_RENEW: it was a listener. */
 int sock_shutdown(struct sock_ref *r, int fd, int how);
 /* The program closes fd, one of possibly many references. Closes the real
