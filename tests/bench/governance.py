@@ -85,8 +85,8 @@ def redis(directory, what):
     with Program("rudp", Place(LO), ["redis-server", "--port", port, "--save", "",
                                      "--appendonly", "no", "--dir", directory]) as server:
         server.line_with("Ready to accept")
-        with Program("rudp", Place(LO), ["redis-benchmark", "-p", port, "-t", what, "-q", "-l",
-                                         "-c", "30"]) as client:
+        with Program("rudp", Place(LO), ["redis-benchmark", "-p", port, "-t", what, "-q", "-c",
+                                         "30", "-n", "2000000000"]) as client:
             time.sleep(1)       # its unit of work is a second's
             yield server, client
 

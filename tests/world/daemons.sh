@@ -112,11 +112,9 @@ program_qperf()
 		tcp_bw tcp_lat
 }
 
-program php_fpm 1000000 php-fpm8.2 lighttpd
-program_php_fpm()
+# php_fpm WORKERS: it runs, at $fpm; a page for it, and another port.
+php_fpm()
 {
-	local fpm
-
 	new_port
 	fpm=$port
 	cat >fpm.conf <<-END
@@ -126,7 +124,7 @@ program_php_fpm()
 	[www]
 	listen = 127.0.0.1:$port
 	pm = static
-	pm.max_children = 3
+	pm.max_children = $1
 	$(as_root && printf 'user = nobody\ngroup = nogroup')
 	END
 	server fpm php-fpm8.2 -n -R -y fpm.conf
@@ -135,6 +133,14 @@ program_php_fpm()
 	<?php readfile("$tmp/page");
 	END
 	new_port
+}
+
+program php_fpm 1000000 php-fpm8.2 lighttpd
+program_php_fpm()
+{
+	local fpm
+
+	php_fpm 3 || return
 	cat >conf <<-END
 	server.modules = ("mod_fastcgi")
 	server.document-root = "$PWD"
@@ -154,24 +160,7 @@ program_nginx_fpm()
 {
 	local fpm
 
-	new_port
-	fpm=$port
-	cat >fpm.conf <<-END
-	[global]
-	error_log = /dev/stderr
-	daemonize = no
-	[www]
-	listen = 127.0.0.1:$port
-	pm = static
-	pm.max_children = 12
-	$(as_root && printf 'user = nobody\ngroup = nogroup')
-	END
-	server fpm php-fpm8.2 -n -R -y fpm.conf
-	ready_log 'ready to handle' || return
-	cat >index.php <<-END
-	<?php readfile("$tmp/page");
-	END
-	new_port
+	php_fpm 12 || return
 	cat >conf <<-END
 	daemon off;
 	pid $PWD/pid;
