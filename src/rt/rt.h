@@ -50,8 +50,8 @@ struct local {
 	_Atomic bool shared;	/* sock.shared is set: a fork need not look */
 
 	/* Its registration in an epoll set; under watch.c's lock. */
-	u8 watched;		/* enum watched */
-	bool listed;
+	_Atomic u8 watched;	/* enum watched; these two: read without the lock, too */
+	_Atomic bool listed;
 	u32 watch_gen, watch_events;
 	u32 watch_set;		/* its number in watch.c, not the descriptor */
 	u64 watch_data;
