@@ -147,7 +147,9 @@ listening()
 {
 	local port listener
 
+	export RUDP_CARETAKER=off	# who reads while the listener is stopped
 	counted_py listen 6 listen && says listen '[0-9]' || return
+	unset RUDP_CARETAKER
 	listener=$pid
 	port=$(cat listen.log)
 	check "T85: garbage" t85_garbage "$port"
