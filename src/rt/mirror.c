@@ -464,7 +464,7 @@ bool mirror_sync_app(struct sock *sk, int fd)
 	       (ready & READY_ERR && !m->hup);
 }
 
-/* ---- what only the driver can do, or who stands in for it ----------------------------------------------------- */
+/* ---- what only the driver can do, or who stands in for it --------------------------- */
 
 /* EPIPE: the app end is gone already. What is shown to it from now on (an end,
  * with no token unread) would make its hang-up look like our own. */

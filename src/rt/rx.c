@@ -192,8 +192,8 @@ bool rx_listens(const struct sock *sk)
 
 	if (atomic_load(&sk->kind) != SK_LISTENER || sk->closing)
 		return false;
-	return p.fd < 0 || sys_call6(SYS_ppoll, (long)&p, 1, (long)&(struct timespec){ 0 },
-					     0, 0, 0) <= 0;
+	return p.fd < 0 ||
+	       sys_call6(SYS_ppoll, (long)&p, 1, (long)&(struct timespec){ 0 }, 0, 0, 0) <= 0;
 }
 
 /* What was meant for others of the group before a connection's own socket was

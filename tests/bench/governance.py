@@ -37,6 +37,14 @@ def received():
                if c["state"] == "ESTAB")
 
 
+def begun(client):
+    for _ in range(1000):
+        if received():
+            return
+        time.sleep(0.01)
+    raise Failed(f"{client.argv[0]} does nothing: {client.errors()}")
+
+
 def cpu_s(programs):
     """Of all their threads, as exactly as the scheduler counts it."""
     ns = 0
@@ -87,7 +95,7 @@ def redis(directory, what):
         server.line_with("Ready to accept")
         with Program("rudp", Place(LO), ["redis-benchmark", "-p", port, "-t", what, "-q", "-c",
                                          "30", "-n", "2000000000"]) as client:
-            time.sleep(1)       # its unit of work is a second's
+            begun(client)
             yield server, client
 
 
@@ -98,7 +106,7 @@ def wrk(directory):
         wait_ready("rudp", port, server)
         with Program("rudp", Place(LO), ["wrk", "-t", "1", "-c", "30", "-d", LONG_S,
                                          f"http://{LO}:{port}/page"]) as client:
-            time.sleep(1)
+            begun(client)
             yield server, client
 
 
