@@ -44,6 +44,10 @@ enum {
 
 /* Times, in microseconds. */
 #define RTO_INIT_US		1000000ULL	/* RFC 6298 2.1 */
+/* A SYN that races with another way to the peer is sent again after the first, and
+ * the other way is taken after the second; RFC 8305 8 names 0.1 to 2 s. */
+#define SYN_AGAIN_US		200000ULL
+#define SYN_SILENT_US		400000ULL
 #define RTO_MIN_US		200000ULL	/* Linux; RFC 6298 says 1 s */
 #define RTO_MAX_US		120000000ULL
 #define DELACK_US		40000ULL	/* TCP_DELACK_MIN */

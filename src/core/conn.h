@@ -154,6 +154,9 @@ enum tx_why {			/* why no more data leaves */
 };
 
 /* What the program and the runtime choose; set before connect or inherited. */
+/* SYN_RACES: the first is sent; SYN_AGAIN: the second, too; SYN_SILENT: in vain. */
+enum syn_race { SYN_ALONE, SYN_RACES, SYN_AGAIN, SYN_SILENT };
+
 struct conn_opts {
 	bool nodelay, cork, keepalive, quickack, nonagle_push;
 	u8 shut_linger;		/* SO_LINGER on */
@@ -303,6 +306,7 @@ struct conn {
 	usec_t timer[T_COUNT];	/* USEC_NEVER: off */
 	usec_t last_rcv;	/* sign of life */
 	u8 retries, probes, keep_probes, syn_retries;
+	u8 syn_race;		/* enum syn_race */
 	usec_t retrans_stamp;	/* first retransmission of this trouble */
 
 	u64 rng;		/* xorshift, seeded */
@@ -328,6 +332,11 @@ void conn_purge(struct conn *c);
 /* ---- calls of the program ---------------------------------------------- */
 
 int conn_connect(struct conn *c, usec_t now);		/* SYN_SENT; -EISCONN, -EALREADY */
+/* Right after it, where the caller has another way to the peer: the first SYN is
+ * repeated early, once. */
+void conn_race(struct conn *c);
+/* It is time to take the other way: both were not answered. */
+bool conn_silent(const struct conn *c);
 /* Takes up to len bytes. Returns the count; -EAGAIN: no room (nospace or
  * domwait are set), -EPIPE, -ENOTCONN, or -c->err (once). more: MSG_MORE. */
 ssize_t conn_send(struct conn *c, const void *buf, size_t len, bool more, usec_t now);

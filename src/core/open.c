@@ -134,9 +134,20 @@ int conn_connect(struct conn *c, usec_t now)
 	begin_stream(c);
 	c->sum_seed = wire_seed(c->id, 0);
 	c->syn_retries = 0;
+	c->syn_race = SYN_ALONE;
 	snd_count(c, CNT_ActiveOpens, 1);
 	conn_set_state(c, CONN_SYN_SENT, now);
 	return 0;
+}
+
+void conn_race(struct conn *c)
+{
+	c->syn_race = SYN_RACES;
+}
+
+bool conn_silent(const struct conn *c)
+{
+	return c->syn_race == SYN_SILENT || c->syn_retries;
 }
 
 /* SYN_SENT, and the listener's answer is here. */

@@ -4,7 +4,8 @@
  * RTX     runs while anything is in flight: RTO after the last sign of
  *         progress (data sent into an empty flight, SND.UNA advanced, head or
  *         probe sent again). Fires: LOSS, the head is sent again, RTO doubles
- *         (RFC 6298 5). In SYN_SENT it repeats the SYN; while the client is
+ *         (RFC 6298 5). In SYN_SENT it repeats the SYN (a SYN that races once
+ *         more, soon, and the race is then lost); while the client is
  *         unconfirmed and nothing is in flight, the third packet.
  * TLP     2 SRTT after the last sign of progress, if nothing is SACKed; fires
  *         once a flight: a probe (RFC 8985 7).
@@ -70,7 +71,13 @@ static void arm_rtx(struct conn *c, usec_t now)
 
 void timer_syn_sent(struct conn *c, usec_t now)
 {
-	timer_set(c, T_RTX, now + min(RTO_INIT_US << c->syn_retries, RTO_MAX_US));
+	usec_t wait = min(RTO_INIT_US << c->syn_retries, RTO_MAX_US);
+
+	if (c->syn_race == SYN_RACES)
+		wait = SYN_AGAIN_US;
+	else if (c->syn_race == SYN_AGAIN)
+		wait = SYN_SILENT_US - SYN_AGAIN_US;
+	timer_set(c, T_RTX, now + wait);
 }
 
 void timer_ack_sent(struct conn *c, usec_t now)
@@ -179,7 +186,7 @@ void timer_keepalive_start(struct conn *c, usec_t now)
 
 void snd_established(struct conn *c, usec_t now)
 {
-	if (!c->passive && !c->syn_retries && c->last_send) {
+	if (!c->passive && !c->syn_retries && c->syn_race < SYN_AGAIN && c->last_send) {
 		rtt_min_update(&c->rtt, now - c->last_send, now);
 		rtt_sample(&c->rtt, now - c->last_send);
 	}
@@ -261,7 +268,12 @@ static void syn_timeout(struct conn *c, usec_t now)
 {
 	u32 most = c->opts.syncnt ? c->opts.syncnt : SYN_RETRIES;
 
-	if (c->syn_retries >= most)
+	if (c->syn_race == SYN_RACES)
+		c->syn_race = SYN_AGAIN;
+	else if (c->syn_race == SYN_AGAIN && !c->syn_retries) {
+		c->syn_race = SYN_SILENT;
+		timer_set(c, T_RTX, now + RTO_INIT_US - SYN_SILENT_US);
+	} else if (c->syn_retries >= most)
 		give_up(c, now);
 	else
 		c->syn_retries++;	/* T_RTX off: conn_output sends it */

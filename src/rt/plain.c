@@ -10,7 +10,7 @@
 #include "rt/sys.h"
 
 enum {
-	SILENT_TRIES = 1,	/* SYNs that were sent again, a second after the first */
+	UNREADABLE_TRIES = 1,	/* SYNs that were sent again, a second after the first */
 	REFUSED_TRIES = 3,	/* seven seconds after it */
 	KNOWN_S = 600,
 };
@@ -217,15 +217,9 @@ static void note(const struct sock *sk, enum known what, usec_t now)
 	note_of(sk, &sk->peer.sa, what, now);
 }
 
-/* Of a listener that speaks ours, only what is known is corrected. */
 static void tell(const struct sock *lsk, const union sock_addr *name, bool plain)
 {
-	usec_t now = rt_now();
-
-	if (plain)
-		note_of(lsk, &name->sa, KNOWN_SILENT, now);
-	else if (plain_known(lsk, &name->sa, now))
-		note_of(lsk, &name->sa, KNOWN_NOTHING, now);
+	note_of(lsk, &name->sa, plain ? KNOWN_SILENT : KNOWN_TO_SPEAK, rt_now());
 }
 
 void plain_tell(const struct sock *lsk, const union sock_addr *name, bool plain)
@@ -426,7 +420,7 @@ static bool wants_tcp(const struct sock *sk, usec_t now)
 {
 	if (sk->try_plain == TRY_FAILED)
 		return false;
-	return sk->unreadable || (sk->conn.syn_retries >= SILENT_TRIES &&
+	return sk->unreadable || (conn_silent(&sk->conn) &&
 				  known_of(sk, &sk->peer.sa, now) != KNOWN_TO_SPEAK);
 }
 
@@ -434,7 +428,7 @@ static bool wants_tcp(const struct sock *sk, usec_t now)
 static bool refused_by_both(const struct sock *sk)
 {
 	return sk->plain_refused &&
-	       sk->conn.syn_retries >= (sk->unreadable ? SILENT_TRIES : REFUSED_TRIES);
+	       sk->conn.syn_retries >= (sk->unreadable ? UNREADABLE_TRIES : REFUSED_TRIES);
 }
 
 bool plain_settle_slow(struct sock *sk, usec_t now)

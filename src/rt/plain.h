@@ -4,7 +4,7 @@
  * (RUDP_FALLBACK). The wrapper puts the kernel's socket under the program's
  * numbers, and from then on they are none of ours.
  *
- * A connect() that was refused, or not answered for a second, goes on as one
+ * A connect() that was refused, or not answered for 0.4 s, goes on as one
  * of the kernel's TCP, made by the driver: the program still sees a connection
  * that is being made (SK_TRYING if ours has failed, so that nothing is sent any
  * more). What can't be read is the answer of somebody who does not speak our

@@ -376,6 +376,8 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	sk->conn.dest = path_key(&sk->peer);
 	ret = conn_connect(&sk->conn, now);
 	sk->try_plain = rt_env()->fallback ? TRY_MAY : TRY_NO;
+	if (!ret && sk->try_plain)
+		conn_race(&sk->conn);
 	sk->unreadable = sk->plain_refused = false;
 	if (!ret)
 		ret = hand_over(sk, fd, SK_CONN, sk->conn.state);

@@ -33,6 +33,36 @@ static void syn_is_repeated_and_given_up(void)
 	script_end();
 }
 
+/* One more, early; the rest comes when it always did. */
+static void syn_that_races_is_repeated_early(void)
+{
+	script_fresh((struct script_open){ 0 });
+	want(conn_connect(S.c, S.now) == 0);
+	conn_race(S.c);
+	settle();
+	expect_syn();
+	S.slack_us = 1;
+	at(SYN_AGAIN_US / 1000 - 1);
+	expect_none();
+	at(SYN_AGAIN_US / 1000);
+	expect_syn();
+	at(SYN_SILENT_US / 1000 - 1);
+	want(!conn_silent(S.c));
+	at(SYN_SILENT_US / 1000);
+	want(conn_silent(S.c));
+	expect_none();
+	for (u64 ms = 1000, step = 2000, n = 1; n <= SYN_RETRIES; n++, step *= 2) {
+		at(ms - 1);
+		expect_none();
+		at(ms);
+		expect_syn();
+		ms += step;
+	}
+	at(127000);
+	want(S.c->state == CONN_CLOSED && S.c->err == ETIMEDOUT);
+	script_end();
+}
+
 static struct wire_hdr synack(void)
 {
 	return (struct wire_hdr){ .flags = WF_SYN | WF_ACK, .dst_id = S.c->id, .ack = 1,
@@ -290,6 +320,7 @@ static void openings_with_loss(void)
 
 static const struct test tests[] = {
 	{ "syn_is_repeated_and_given_up", syn_is_repeated_and_given_up },
+	{ "syn_that_races_is_repeated_early", syn_that_races_is_repeated_early },
 	{ "third_packet_is_repeated", third_packet_is_repeated },
 	{ "open_rides_on_data", open_rides_on_data },
 	{ "refused", refused },

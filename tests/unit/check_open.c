@@ -162,6 +162,22 @@ START_TEST(a_lost_syn_is_repeated)
 }
 END_TEST
 
+/* Which of two SYNs was answered is not known: no sample (RFC 6298 3). */
+START_TEST(a_lost_syn_that_races_is_repeated_early)
+{
+	to_drop = 1;
+	p.drop = drop_first;
+	ck_assert_int_eq(conn_connect(&p.a, p.now), 0);
+	conn_race(&p.a);
+	pair_run(&p, SYN_AGAIN_US - 1);
+	ck_assert_int_eq(p.a.state, CONN_SYN_SENT);
+	pair_run(&p, 2);
+	ck_assert_int_eq(p.a.state, CONN_ESTABLISHED);
+	ck_assert_uint_eq(p.a.rtt.srtt_us, 0);
+	ck_assert(!conn_silent(&p.a));
+}
+END_TEST
+
 static bool drop_third(const struct wire_hdr *h, bool from_a)
 {
 	if (!from_a || (h->flags & WF_SYN) || !to_drop)
@@ -308,6 +324,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, cookies);
 	tcase_add_test(t, a_stale_cookie_is_reset);
 	tcase_add_test(t, a_lost_syn_is_repeated);
+	tcase_add_test(t, a_lost_syn_that_races_is_repeated_early);
 	tcase_add_test(t, a_lost_third_packet_is_repeated);
 	tcase_add_test(t, the_third_packet_may_carry_data);
 	tcase_add_test(t, nobody_answers);
