@@ -25,6 +25,7 @@ void arena_init(struct arena *ar, u32 slot_bytes)
 	ar->version = ARENA_VERSION;
 	ar->slot_bytes = slot_bytes;
 	arena_lock_init(&ar->lock);
+	punch_init(ar);
 	pages_added(ar, 1, atomic_load(&ar->pages));
 }
 
@@ -49,15 +50,20 @@ void arena_lock(struct arena *ar)
 		arena_sync_slow(ar);
 }
 
-void arena_unlock(struct arena *ar)
+void arena_release(struct arena *ar)
 {
 	struct arena_local *l = arena_local(ar);
 	u32 seq = atomic_load_explicit(&l->row->seq, memory_order_relaxed);
 
-	if (unlikely(ar->resident > ar->credit))
-		pages_trim(ar, ar->credit);
 	atomic_store_explicit(&l->row->seq, seq + 1, memory_order_release);
 	pthread_mutex_unlock(&ar->lock);
+}
+
+void arena_unlock(struct arena *ar)
+{
+	if (unlikely(ar->resident > ar->credit || ar->waiting))
+		punch_excess(ar);
+	arena_release(ar);
 }
 
 /* ---- the recount (D8.9) ------------------------------------------------------------ */
@@ -109,25 +115,28 @@ static s64 count_table(struct arena *ar, s64 *pool)
 long arena_recount(struct arena *ar, bool locked)
 {
 	struct arena_local *l = arena_local(ar);
-	s64 used, pool, charged, diff;	/* charged may be absurd */
+	s64 used, sum, pool, charged, diff;	/* charged may be absurd */
 
 	if (!locked)
 		arena_lock(ar);
 	arena_sync(ar);
+	punch_before_recount(ar);
 	used = count_table(ar, &pool);
 	charged = atomic_load(&l->row->charged);
-	diff = (s64)((u64)charged - (u64)used - (u64)ar->credit);
+	diff = (s64)((u64)charged - (u64)used - (u64)ar->credit - (u64)ar->waiting -
+		     (u64)ar->going);
 	ar->credit = 0;
-	atomic_store(&l->row->credit, 0);
+	punch_recount(ar);
+	sum = used + ar->going;
+	atomic_store(&l->row->credit, ar->going);
 	atomic_store(&l->row->pool, pool);
-	atomic_store(&l->row->charged, used);
-	atomic_fetch_sub(&l->domain->memory_allocated, (s64)((u64)charged - (u64)used));
+	atomic_store(&l->row->charged, sum);
+	atomic_fetch_sub(&l->domain->memory_allocated, (s64)((u64)charged - (u64)sum));
 	ar->used = (u32)used;
 	ar->drift = 0;
 	ar->credit_least = 0;
 	ar->audit_due = 1;
 	arena_recount_slots(ar);
-	pages_trim(ar, 0);
 	if (diff)
 		domain_count(l->domain, CNT_MemAudit,
 			     min(diff < 0 ? -(u64)diff : (u64)diff, (u64)UINT32_MAX));

@@ -60,7 +60,7 @@
 #define ARENA_TABLE_OFF	(16ULL << 20)
 
 #define ARENA_MAGIC	"rudparn"
-#define ARENA_VERSION	3u
+#define ARENA_VERSION	4u
 
 /* Pieces: address space is a limited good to some programs. */
 #define PIECE_PAGES_MIN	1024u		/* 4 MiB */
@@ -81,6 +81,17 @@ struct slot_entry {
 };
 
 enum { RUN_CLASSES = 5 };	/* runs of at least 1, 2, 4, 8, 16 pages */
+
+/* Free pages that somebody, who holds its lock, gives back to the system right
+ * now (punch.c). The rest is guarded by the arena's lock. */
+struct punch {
+	pthread_mutex_t lock;	/* robust */
+	_Atomic u32 n;		/* 0: none; hints read it without a lock */
+	u32 page;
+	s64 owed;		/* of them are charged until it is done */
+};
+
+enum { ARENA_PUNCHES = 8 };	/* at once */
 
 /* All guarded by `lock`, but for what is marked otherwise. */
 struct arena {
@@ -110,7 +121,9 @@ struct arena {
 	u32 grant;		/* one sock's part of G in D8.4, pages */
 	struct mem_limits lim;
 
-	s64 credit;		/* the row has a copy */
+	s64 credit;		/* the row has a copy of the sum of the three */
+	s64 waiting;		/* charged for free pages until they are not resident */
+	s64 going;		/* likewise, those in `punch` */
 	s64 credit_least;	/* since the last look */
 	usec_t credit_look, reap_look;
 	u32 flush_seen;
@@ -123,6 +136,8 @@ struct arena {
 	u32 accts_outside;	/* open accounts that have no slot (tests) */
 
 	struct mem_acct pool;	/* guarded by the driver */
+
+	struct punch punch[ARENA_PUNCHES];
 };
 static_assert(sizeof(struct arena) <= ARENA_SLOTTAB_OFF, "the head's first part");
 static_assert(ARENA_SLOTTAB_OFF + ARENA_SLOTS * sizeof(struct slot_entry) <= ARENA_MAPS_OFF,
@@ -176,7 +191,8 @@ static inline bool arena_synced(struct arena *ar)
 /* The allocator lock. Leaves the row's sequence number odd while held, so that
  * an auditor sees either all or nothing of what is done under it. */
 void arena_lock(struct arena *ar);
-void arena_unlock(struct arena *ar);
+void arena_unlock(struct arena *ar);	/* and gives back what is resident in excess */
+void arena_release(struct arena *ar);	/* the lock alone */
 
 /* ---- pages.c: lock held --------------------------------------------------- */
 
@@ -190,12 +206,27 @@ void pages_take_at(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen);
 u32 pages_take_most(struct arena *ar, unsigned n, unsigned *got, u32 owner, u32 gen);
 void pages_give(struct arena *ar, u32 page, unsigned n);
 void pages_rename(struct arena *ar, u32 page, unsigned n, u32 owner, u32 gen);
-/* Punches free pages out until no more are resident than `keep` (D8.16); a
- * bounded number each time. */
-void pages_trim(struct arena *ar, s64 keep);
+/* The highest run of free pages that may have blocks, at most `most` of it; 0:
+ * none that is mapped here. */
+u32 pages_highest_resident(struct arena *ar, unsigned most, unsigned *n);
+/* Takes free pages out of the maps, as if there were none; puts them back. */
+void pages_hide(struct arena *ar, u32 page, unsigned n);
+void pages_show(struct arena *ar, u32 page, unsigned n, bool blocks);
 void pages_added(struct arena *ar, u32 from, u32 to);
 /* Lock not held. Gets real memory for pages just taken; false: there is none. */
 bool pages_populate(struct arena *ar, u32 page, unsigned n);
+
+/* ---- punch.c: lock held ---------------------------------------------------- */
+
+void punch_init(struct arena *ar);
+/* Gives memory of free pages back to the system until no more are resident than
+ * the credit (D8.16), a bounded number; lets the lock go meanwhile. */
+void punch_excess(struct arena *ar);
+/* What one who died was at is free again. */
+void punch_recover(struct arena *ar);
+/* Before a recount has looked at the maps, and after it. */
+void punch_before_recount(struct arena *ar);
+void punch_recount(struct arena *ar);
 
 /* ---- arena.c, slots.c ---------------------------------------------------------- */
 

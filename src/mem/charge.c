@@ -69,10 +69,15 @@ static s64 total_sub(struct arena_local *l, s64 n)
 	return max(atomic_fetch_sub(&l->domain->memory_allocated, n) - n, (s64)0);
 }
 
+static inline void show_credit(struct arena *ar)
+{
+	put(&arena_local(ar)->row->credit, ar->credit + ar->waiting + ar->going);
+}
+
 static inline void set_credit(struct arena *ar, s64 credit)
 {
 	ar->credit = credit;
-	put(&arena_local(ar)->row->credit, credit);	/* to be seen */
+	show_credit(ar);
 	ar->credit_least = min(ar->credit_least, credit);
 }
 
@@ -84,13 +89,32 @@ static void sub_and_look(struct arena *ar, s64 n)
 		domain_leave_pressure(d);
 }
 
+/* Of n pages that are charged no more: how many stay so until memory of free
+ * pages that the credit does not cover is the system's again (punch.c). */
+static s64 keep_resident(struct arena *ar, s64 n)
+{
+	s64 over = (s64)ar->resident - ar->credit - ar->waiting;
+
+	over = clamp(over, (s64)0, n);
+	ar->waiting += over;
+	return over;
+}
+
 void charge_credit_back(struct arena *ar, s64 n)
 {
 	if (n <= 0)
 		return;
-	set_credit(ar, ar->credit - n);
-	pages_trim(ar, ar->credit);
+	ar->credit -= n;
+	n -= keep_resident(ar, n);
+	set_credit(ar, ar->credit);
 	sub_and_look(ar, n);
+}
+
+void charge_punched(struct arena *ar, s64 n)
+{
+	show_credit(ar);
+	if (n > 0)
+		sub_and_look(ar, n);
 }
 
 /* ---- the ladder ------------------------------------------------------------------------ */
@@ -251,8 +275,9 @@ bool charge_raise(struct mem_acct *a, s64 size, s64 n, enum mem_dir dir)
 		return true;
 	/* It does not leave pressure; next time nothing of ours is in the way. */
 	n += ar->credit;
+	ar->credit = 0;
+	n -= keep_resident(ar, n);
 	set_credit(ar, 0);
-	pages_trim(ar, 0);
 	total_sub(arena_local(ar), n);
 	return false;
 }
@@ -278,8 +303,8 @@ bool charge_reserve(struct arena *ar, s64 n)
 	charge_refresh(ar);
 	if (add_exactly(ar, n) <= (s64)ar->lim.mem[1])
 		return true;
-	pages_trim(ar, 0);
-	total_sub(arena_local(ar), n);
+	total_sub(arena_local(ar), n - keep_resident(ar, n));
+	show_credit(ar);
 	return false;
 }
 

@@ -30,6 +30,8 @@ bool charge_reserve(struct arena *ar, s64 n);			/* R10.2 */
 void charge_reduce(struct arena *ar, s64 n);			/* R2.8 */
 /* Gives `n` pages of credit back to the domain. */
 void charge_credit_back(struct arena *ar, s64 n);
+/* Uncharges `n` pages that stayed charged until they were punched out. */
+void charge_punched(struct arena *ar, s64 n);
 /* Reads the limits again if they changed. */
 void charge_refresh(struct arena *ar);
 s64 mem_unused_reserved(const struct mem_acct *a);	/* R10.2 */

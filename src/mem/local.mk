@@ -20,6 +20,7 @@ noinst_LTLIBRARIES += %reldir%/libmem.la
 	%reldir%/metrics.h \
 	%reldir%/pages.c \
 	%reldir%/pressure.c \
+	%reldir%/punch.c \
 	%reldir%/reap.c \
 	%reldir%/slots.c \
 	%reldir%/tick.c \

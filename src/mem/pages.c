@@ -1,5 +1,5 @@
 /*
- * pages.c - the page table, the search for free runs, and real memory.
+ * pages.c - the page table, and the search for free runs.
  *
  * Two maps of bits follow the table: free pages, and those of them that may
  * have a block in the memfd ("resident"). Runs are searched first fit from the
@@ -17,8 +17,6 @@
 
 enum {
 	WARM_LOOK = 128,	/* words: half a microsecond at most */
-	TRIM_RUN = 512,		/* 2 MiB in one punch */
-	TRIM_PAGES = 2048,	/* in one hold of the lock: about half a millisecond */
 };
 
 static u32 page_limit(const struct arena *ar)
@@ -279,20 +277,7 @@ void pages_added(struct arena *ar, u32 from, u32 to)
 
 /* ---- real memory (D8.16) --------------------------------------------------------------------- */
 
-static void punch(struct arena *ar, u32 page, unsigned n)
-{
-	struct arena_local *l = arena_local(ar);
-
-	if (!ar->is_private)
-		madvise(l->buf + (size_t)page * PAGE_BYTES, (size_t)n * PAGE_BYTES,
-			MADV_REMOVE);
-	for (u32 i = page; i < page + n; i++)
-		l->table[i].flags = 0;
-	ar->resident -= map_clear(l->resident_map, page, n);
-}
-
-/* The highest run of resident free pages, at most `most` of it. */
-static u32 highest_resident(struct arena *ar, unsigned most, unsigned *n)
+u32 pages_highest_resident(struct arena *ar, unsigned most, unsigned *n)
 {
 	const u64 *map = arena_local(ar)->resident_map;
 	u32 w = ar->resident_top, page;
@@ -305,23 +290,31 @@ static u32 highest_resident(struct arena *ar, unsigned most, unsigned *n)
 	page = w * 64 + 63 - (u32)__builtin_clzll(map[w]);
 	for (*n = 1; *n < most && map_has(map, page - 1); ++*n)
 		page--;
-	return page;
+	return page + *n <= page_limit(ar) ? page : 0;
 }
 
-void pages_trim(struct arena *ar, s64 keep)
+void pages_hide(struct arena *ar, u32 page, unsigned n)
 {
-	u32 limit = page_limit(ar);
-	s64 budget = TRIM_PAGES;
+	struct arena_local *l = arena_local(ar);
 
-	while (ar->resident > keep && budget > 0) {
-		unsigned n, most = (unsigned)min((s64)ar->resident - keep, (s64)TRIM_RUN);
-		u32 page = highest_resident(ar, most, &n);
+	map_clear(l->free_map, page, n);
+	ar->resident -= map_clear(l->resident_map, page, n);
+}
 
-		if (!page || page + n > limit)
-			return;
-		punch(ar, page, n);
-		budget -= n;
+void pages_show(struct arena *ar, u32 page, unsigned n, bool blocks)
+{
+	struct arena_local *l = arena_local(ar);
+	u32 mapped = atomic_load_explicit(&l->pages, memory_order_relaxed);
+
+	for (u32 i = page; !blocks && i < min(page + n, mapped); i++)
+		l->table[i].flags = 0;
+	if (blocks) {
+		map_set(l->resident_map, page, n);
+		ar->resident += n;
+		ar->resident_top = max(ar->resident_top, (page + n - 1) / 64);
 	}
+	map_set(l->free_map, page, n);
+	lower_hints(ar, page);
 }
 
 /* One call instead of a fault for each, and an error instead of a signal. */

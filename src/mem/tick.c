@@ -11,14 +11,15 @@
 #define REAP_ROWS_US	(500 * USEC_PER_MSEC)
 #define REAP_ALL_US	(5 * USEC_PER_SEC)
 
-enum { FLUSH_STEP = 1024 };	/* pages punched in one hold of the lock */
+enum { FLUSH_STEP = 1024 };	/* pages, before others may have the lock */
 
 static void give_back(struct arena *ar, s64 n)
 {
-	while (n > 0) {
+	do {
 		s64 step;
 
 		arena_lock(ar);
+		punch_recover(ar);
 		step = min(n, (s64)FLUSH_STEP);
 		step = min(step, ar->credit);
 		charge_credit_back(ar, step);
@@ -26,7 +27,7 @@ static void give_back(struct arena *ar, s64 n)
 		if (step <= 0)
 			return;
 		n -= step;
-	}
+	} while (n > 0);
 }
 
 void arena_flush(struct arena *ar)
@@ -47,12 +48,14 @@ static s64 idle_credit(struct arena *ar, usec_t now)
 	return idle;
 }
 
-/* charged = used + credit whenever the lock is free: twice the same difference
+/* charged is a sum of the others whenever the lock is free: twice the same difference
  * is nobody's half-done work. */
 static bool drifted(struct arena *ar)
 {
 	u64 charged = (u64)atomic_load(&arena_local(ar)->row->charged);
-	s64 drift = (s64)(charged - ar->used - (u64)ar->credit), before = ar->drift;
+	s64 drift = (s64)(charged - ar->used - (u64)ar->credit - (u64)ar->waiting -
+			  (u64)ar->going);
+	s64 before = ar->drift;
 
 	ar->drift = drift;
 	return drift && drift == before;
@@ -106,6 +109,11 @@ bool arena_wants_tick(const struct arena *ar)
 {
 	const struct domain *d = arena_local(ar)->domain;
 
-	return atomic_load_explicit(&arena_local(ar)->row->credit, memory_order_relaxed) ||
-	       domain_under_pressure(d);
+	if (atomic_load_explicit(&arena_local(ar)->row->credit, memory_order_relaxed) ||
+	    domain_under_pressure(d))
+		return true;
+	for (unsigned i = 0; i < ARENA_PUNCHES; i++)
+		if (atomic_load_explicit(&ar->punch[i].n, memory_order_relaxed))
+			return true;
+	return false;
 }

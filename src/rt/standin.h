@@ -20,9 +20,8 @@
  *
  * What the driver may have been stopped in: a sock's lock (this one waits, the
  * packets for it are dropped like any that are lost), the pool's or the arena's
- * (who needs a page waits, this one, too: the arena's is held while pages go back to
- * the system, which one stop of two hundred in the midst of work has met; receive
- * buffers are not used here), a batch that it has read (lost, and
+ * (who needs a page waits, this one, too; that one is held for moments only, over no
+ * system call but one that maps more; receive buffers are not used here), a batch that it has read (lost, and
  * sent again), half of the attention list (`attn` stays: such socks are looked at
  * in each round here). `sleeping` is only ever made to say that the driver sleeps:
  * who finds that rings the bell once too often, never once too few.

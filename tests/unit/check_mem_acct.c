@@ -284,17 +284,26 @@ START_TEST(short_runs_are_found_after_long_ones_were_not)
 END_TEST
 
 /* D8.16: punched out before it is uncharged, so that nobody charges what is
- * there twice. */
+ * there twice; and not under the lock. */
 START_TEST(d8_16_credit_goes_back_without_its_blocks)
 {
+	s64 total, back;
+
 	lim.reserve = 64;
 	ck_assert_int_eq(domain_set_limits(w.d, &lim), 0);
 	mem_free(&a, mem_alloc(&a, 256, MEM_RCV, false), 256, MEM_RCV);
 	ck_assert_int_eq(w.ar->resident, 16);
+	total = domain_allocated(w.d);
 	arena_lock(w.ar);
-	charge_credit_back(w.ar, w.ar->credit - 5);
-	ck_assert_int_eq(w.ar->resident, 5);
+	back = w.ar->credit - 5;
+	charge_credit_back(w.ar, back);
+	ck_assert_int_eq(w.ar->resident, 16);
+	ck_assert_int_eq(w.ar->waiting, 11);
+	ck_assert_int_eq(domain_allocated(w.d), total - back + 11);
 	arena_unlock(w.ar);
+	ck_assert_int_eq(w.ar->resident, 5);
+	ck_assert_int_eq(w.ar->waiting, 0);
+	ck_assert_int_eq(domain_allocated(w.d), total - back);
 	arena_flush(w.ar);
 	ck_assert_int_eq(w.ar->resident, 0);
 }

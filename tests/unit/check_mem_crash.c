@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -282,6 +283,96 @@ START_TEST(t88_killed_at_full_speed)
 }
 END_TEST
 
+/* ---- while pages go back to the system ------------------------------------------------ */
+
+static bool stop_in_punch;
+
+int madvise(void *at, size_t len, int advice)
+{
+	if (stop_in_punch && advice == MADV_REMOVE)
+		raise(SIGSTOP);
+	return (int)syscall(SYS_madvise, at, len, advice);
+}
+
+static void wait_for_stop(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+}
+
+static pid_t stopped_while_punching(void)
+{
+	pid_t pid = child_of_ours();
+
+	if (!pid) {
+		stop_in_punch = true;
+		for (;;)
+			work(ar, false);
+	}
+	wait_for_stop(pid);
+	return pid;
+}
+
+static unsigned being_punched(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARENA_PUNCHES; i++)
+		n += atomic_load(&ar->punch[i].n);
+	return n;
+}
+
+static bool is_punched(u32 page)
+{
+	for (unsigned i = 0; i < ARENA_PUNCHES; i++)
+		if (page - ar->punch[i].page < atomic_load(&ar->punch[i].n))
+			return true;
+	return false;
+}
+
+/* Who is stopped then has no lock that others need, nor pages that they get;
+ * a recount leaves him these, his death does not (1), and he goes on (0). */
+START_TEST(t90_stopped_while_punching)
+{
+	struct mem_acct a;
+	u32 unit[50];
+	pid_t pids[2];
+
+	pids[0] = stopped_while_punching();
+	pids[1] = stopped_while_punching();
+	ck_assert_uint_gt(being_punched(), 0);
+	mem_acct_init(&a, ar, OWNER_SOCK0 + 1000, 1);
+	for (int i = 0; i < 50; i++) {
+		unit[i] = mem_alloc(&a, 200, MEM_SND, true);
+		for (u32 page = unit[i] / PAGE_UNITS, n = 0; n < 13; n++)
+			ck_assert(!is_punched(page + n));
+		if (i % 20 == 19)
+			ck_assert_int_eq(arena_recount(ar, false), 0);
+		safe_side();
+	}
+	for (int i = 0; i < 50; i++)
+		mem_free(&a, unit[i], 200, MEM_SND);
+	ck_assert(mem_acct_check(&a));
+	mem_acct_fini(&a);
+	arena_flush(ar);
+	ck_assert_uint_gt(being_punched(), 0);
+	for (int k = 0; k < 2; k++) {
+		if (!_i) {
+			kill(pids[k], SIGCONT);
+			wait_for_stop(pids[k]);		/* in the next one */
+		}
+		kill(pids[k], SIGKILL);
+		waitpid(pids[k], NULL, 0);
+	}
+	ck_assert(arena_wants_tick(ar));
+	make_good();
+	ck_assert_uint_eq(being_punched(), 0);
+	ck_assert_uint_eq(ar->resident, 0);
+}
+END_TEST
+
 START_TEST(t92_reapers_and_starters)
 {
 	u64 seed = 7 + (u64)getpid();
@@ -479,6 +570,7 @@ int main(void)
 	tcase_add_checked_fixture(family, setup_family, teardown);
 	tcase_add_test(family, t88_killed_at_any_instruction);
 	tcase_add_test(family, t88_killed_at_full_speed);
+	tcase_add_loop_test(family, t90_stopped_while_punching, 0, 2);
 	suite_add_tcase(s, family);
 	tcase_set_timeout(dead, 120);
 	tcase_add_checked_fixture(dead, setup_domain, teardown);
