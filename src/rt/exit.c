@@ -61,15 +61,24 @@ static bool needed(void)
  * that has to be aborted, and what is met from now on the caretaker would know
  * nothing of. So nothing is touched any more: until the end, until an exec has
  * failed, or, when a handler may jump out of abort, for as long as that would
- * have taken. */
-static void stand_still(void)
+ * have taken. Before we are up, the next one may have asked: `how` is of who was
+ * answered. */
+static void stand_still(enum leave how)
 {
 	const struct timespec patience = { 0, 50 * 1000000 };
 
 	do
-		sys_futex_wait(&exit_asked, 2, leaving == LEAVE_ABORT ? &patience : NULL);
-	while (leaving == LEAVE_EXIT ||
-	       (leaving == LEAVE_EXEC && atomic_load(&exit_asked) == 2));
+		sys_futex_wait(&exit_asked, 2, how == LEAVE_ABORT ? &patience : NULL);
+	while (how == LEAVE_EXIT || (how == LEAVE_EXEC && atomic_load(&exit_asked) == 2));
+}
+
+/* Who was answered goes on. A later question is left as it is. */
+static void go_on(void)
+{
+	u32 answered = 2;
+
+	if (atomic_compare_exchange_strong(&exit_asked, &answered, 0))
+		sys_futex_wake(&exit_asked, INT32_MAX);
 }
 
 static void answer(void)
@@ -82,18 +91,20 @@ static void answer(void)
 void exit_if_asked(void)
 {
 	bool passed = false;
+	enum leave how;
 	pid_t pid;
 
 	if (atomic_load(&exit_asked) != 1)
 		return;
+	how = leaving;
 	mirror_hello();		/* what was listening or connecting last */
 	if (needed())
 		passed = care_all();
 	if (passed)
 		rt_log(RUDP_LOG_INFO, "handed-over", "sockets=%u why=%s", drv.nknown,
-		       leaving == LEAVE_EXIT ? "exit" :
-		       leaving == LEAVE_EXEC ? "exec" : "abort");
-	if (needed() && !passed && drv.nknown && leaving == LEAVE_EXIT) {
+		       how == LEAVE_EXIT ? "exit" :
+		       how == LEAVE_EXEC ? "exec" : "abort");
+	if (needed() && !passed && drv.nknown && how == LEAVE_EXIT) {
 		pid = fork();
 		if (pid == 0) {
 			atomic_store(&exit_asked, 0);
@@ -108,9 +119,9 @@ void exit_if_asked(void)
 		leave();
 	answer();
 	if (passed)
-		stand_still();
-	if (leaving != LEAVE_EXIT)
-		atomic_store(&exit_asked, 0);
+		stand_still(how);
+	if (how != LEAVE_EXIT)
+		go_on();
 	while (drv.handed_over)
 		sys_call6(SYS_ppoll, 0, 0, 0, 0, 0, 0);
 }
@@ -171,6 +182,5 @@ void rt_stay(void)
 	rt_at = rt_home;
 	if (!drives_here() || leaving != LEAVE_EXEC)
 		return;
-	atomic_store(&exit_asked, 0);
-	sys_futex_wake(&exit_asked, INT32_MAX);
+	go_on();
 }

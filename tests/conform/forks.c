@@ -208,12 +208,30 @@ static void child_closes(void) { parent_listens("closes it", closes); }
 static void child_leaves(void) { parent_listens("ends", leaves); }
 static void child_executes(void) { parent_listens("executes a program", executes); }
 
+/* As execvp() does all along PATH, one right after the other. */
+static void fails_to_execute(void)
+{
+	static char *argv[] = { "none", NULL };
+	union addr a;
+	socklen_t len;
+	int l = bound(&a, &len), failed = 0;
+
+	listen(l, 4);
+	use(l, &a, len);
+	for (int i = 0; i < 300; i++)
+		failed += execv("/nowhere/none", argv) < 0 && errno == ENOENT;
+	printf("%d failed\n", failed);
+	use(l, &a, len);
+	close(l);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
 	apart(child_closes);
 	apart(child_leaves);
 	apart(child_executes);
+	apart(fails_to_execute);
 	apart(child_uses);
 	apart(child_listens);
 	apart(parent_closes_first);
