@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include "rt/plain.h"
+#include "rt/pump.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -100,6 +101,8 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 	if (atomic_load(&r->sk->kind) != SK_LISTENER)
 		return -EINVAL;
 	for (;;) {
+		if (!atomic_load(&r->sk->nonblock) && !atomic_load(&r->sk->shown))
+			pump_away();
 		got = take(r->sk, fd, flags, &index, &gen);
 		if (got == -EMFILE)
 			return got;

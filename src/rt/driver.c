@@ -85,6 +85,7 @@ static void on_wake(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)loop, (void)revents;
 	sys_read(w->fd, &n, sizeof(n));
+	pump_asked_back();
 }
 
 /* rudpstat asks for a socket's end. Slots are freed by this thread alone,

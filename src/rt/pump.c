@@ -35,6 +35,8 @@ static struct {
 	_Atomic u32 kicked;		/* `kick` has something to read */
 	_Atomic u32 due;		/* tokens are, that nobody has waited for */
 	_Atomic u32 asked, answered;	/* pump_await_tokens() */
+	_Atomic u32 off;		/* the event thread is off duty */
+	_Atomic u32 back;		/* and is asked to come back */
 
 	/* the event thread's */
 	ev_io ports;
@@ -117,6 +119,8 @@ int pump_create(void)
 	pump.naside = 0;
 	pump.nports = pump.only = 0;
 	atomic_store(&pump.seat, 0);
+	atomic_store(&pump.off, 0);
+	atomic_store(&pump.back, 0);
 	atomic_store(pump.direct, atomic_load(&pump.threads) <= 1 && !rt_many);
 	return make_fds();
 }
@@ -394,14 +398,47 @@ static void receive(void)
 
 static void on_duty(void)
 {
+	atomic_store(&pump.off, 0);
 	ev_timer_stop(drv.loop, &pump.check);
 	ev_io_start(drv.loop, &pump.ports);
+}
+
+static bool seat_is_taken(void)
+{
+	return atomic_load(pump.direct) && atomic_load(&pump.seat);
+}
+
+/* Either it sees that nobody sits, or who leaves sees that it is off duty. */
+static bool may_go_off(void)
+{
+	if (!seat_is_taken())
+		return false;
+	atomic_store(&pump.off, 1);
+	if (seat_is_taken())
+		return true;
+	atomic_store(&pump.off, 0);
+	return false;
+}
+
+void pump_away(void)
+{
+	if (!pump_allowed() || !atomic_load(&pump.off))
+		return;
+	atomic_store(&pump.back, 1);
+	driver_wake();
+}
+
+void pump_asked_back(void)
+{
+	if (atomic_load_explicit(&pump.back, memory_order_relaxed) &&
+	    atomic_exchange(&pump.back, 0) && ev_is_active(&pump.check))
+		on_duty();
 }
 
 static void on_ports(struct ev_loop *loop, ev_io *w, int revents)
 {
 	(void)revents;
-	if (!atomic_load(pump.direct) || !atomic_load(&pump.seat)) {
+	if (!may_go_off()) {
 		receive();
 		return;
 	}

@@ -16,9 +16,10 @@
  * The event thread goes off duty when it meets packets while the seat is
  * taken, and looks each two milliseconds whether they are being run; if twice
  * they were not it takes them, and the duty, back. It also takes it back when
- * nothing has come for a while, so that an idle program costs no wake-ups. A
- * program that computes between its calls is behind by six milliseconds at
- * most (less than a delayed acknowledgement), once, until it waits again.
+ * nothing has come for a while, so that an idle program costs no wake-ups, and
+ * when the thread that sat is about to wait in accept(). A program that computes
+ * between its calls is behind by six milliseconds at most (less than a delayed
+ * acknowledgement), once, until it waits again.
  *
  * What only the driver can do (its descriptors): new connections, answers to
  * packets of no connection, tokens. Such packets are put aside for it.
@@ -56,6 +57,8 @@ int pump_wait(usec_t until);
 void pump_now(void);			/* runs what is there */
 void pump_leave(void);
 bool pump_allowed(void);
+void pump_away(void);			/* it will wait, but not for packets */
+void pump_asked_back(void);		/* driver: it was woken */
 void pump_kick(void);			/* ends its wait */
 
 /* A thread that received has asked for tokens, and poll() may have said so
