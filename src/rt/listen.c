@@ -99,22 +99,33 @@ int listen_send(struct sock *lsk, int app, u32 index, u32 gen)
 	return ret;
 }
 
-/* Hands one out: a fresh mirror, its app end in a message. */
-static int hand_out(struct sock *lsk, struct sock *sk)
+/* Lock held. */
+static void nobody_takes(struct sock *lsk, struct sock *sk)
 {
-	int app = mirror_make(sk), ret;
+	lsk->in_flight--;
+	mirror_drop(sk);
+	sk->closing = true;
+	conn_abort(&sk->conn, ECONNRESET, drv.now);
+}
 
+/* Hands one out: a fresh mirror, its app end in a message. Unlocks before that is
+ * sent, for who takes it locks at once. Until we close the app end, nobody hangs up. */
+static void hand_out(struct sock *lsk, struct sock *sk)
+{
+	u32 gen = atomic_load(&sk->gen);
+	int app = mirror_make(sk);
+
+	lsk->in_flight++;
 	if (app < 0)
-		return app;
-	ret = listen_send(lsk, app, sk->index, atomic_load(&sk->gen));
-	if (ret < 0) {
-		sys_close(app);
-		mirror_drop(sk);
-		return ret;
+		nobody_takes(lsk, sk);
+	sock_unlock(sk, -1);
+	if (app < 0)
+		return;
+	if (listen_send(lsk, app, sk->index, gen) < 0 && sock_lock_unaccepted(sk)) {
+		nobody_takes(lsk, sk);
+		sock_unlock(sk, -1);
 	}
-	mirror_sync(sk);
 	sys_close(app);
-	return 0;
 }
 
 void listen_end(struct sock *lsk)
@@ -166,15 +177,8 @@ void listen_refill(struct sock *lsk)
 
 		if (!sk)
 			break;
-		lsk->in_flight++;
-		if (!sock_lock_unaccepted(sk))
-			continue;
-		if (hand_out(lsk, sk) < 0) {
-			lsk->in_flight--;
-			sk->closing = true;
-			conn_abort(&sk->conn, ECONNRESET, drv.now);
-		}
-		sock_unlock(sk, -1);
+		if (sock_lock_unaccepted(sk))
+			hand_out(lsk, sk);
 	}
 	both_refill(lsk);
 }
