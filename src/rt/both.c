@@ -184,8 +184,8 @@ void both_refill(struct sock *lsk)
 	struct both *b = half_of(lsk);
 	u32 sent;
 
-	if (!b)
-		return;
+	if (!b || ev_is_active(&b->w))
+		return;			/* nothing there, as far as it has told */
 	if (lsk->in_flight >= ACCEPT_IN_FLIGHT)
 		recount(lsk);
 	atomic_store(&lsk->plain_waiting, 0);

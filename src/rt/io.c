@@ -73,7 +73,7 @@ int sock_wait(struct sock_ref *r, int fd, bool reading, usec_t until)
 	if (ret == -EINTR || ret == -EAGAIN)
 		return (int)ret;
 	ret = sock_lock(r);
-	if (!ret)
+	if (!ret && atomic_load(word) == seq)	/* nobody has woken it */
 		driven_lost(sk, fd);
 	return ret ? -ECONNRESET : 0;	/* its driver died, who follows gave it up */
 }
