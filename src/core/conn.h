@@ -207,7 +207,6 @@ struct conn {
 	u64 snd_wnd_edge;	/* furthest offset the peer promised to take */
 	u32 snd_wnd, max_window;
 	u64 snd_wl1, snd_wl2;
-	bool peer_nomem;	/* its last ACK said NOMEM */
 	struct list sndq;	/* segments: in flight, then unsent */
 	struct list *send_head;	/* first unsent; &sndq: none */
 	struct list tsorted;	/* in flight, by last transmission */
@@ -217,6 +216,7 @@ struct conn {
 	u32 flight_bytes;	/* snd_nxt - snd_una less SACKed, for `credit` */
 	u64 push_seq;		/* data up to here must not wait for Nagle */
 	u64 snd_sml;		/* end of the last small packet (Minshall) */
+	bool peer_nomem;	/* its last ACK said NOMEM */
 	bool snd_more;		/* the last send said MSG_MORE: corked until the next */
 	u32 ack_ts;		/* peer's ts in the newest ACK: orders NOMEM and wnd */
 	struct list *rtx_hint;	/* nothing to retransmit before it; NULL: unknown */
@@ -228,12 +228,16 @@ struct conn {
 	u32 rtx_pending;	/* LOST and not yet retransmitted, datagrams */
 	u8 probe_due;		/* enum probe_due: timers ask conn_output for these */
 	u8 why_blocked;		/* enum tx_why: conn_output's last first no */
+	bool below_told;	/* somebody looks: conn_below() */
+	bool below_full;	/* conn_output() held something back for tx_below */
 
 	u32 cwnd, ssthresh, prior_cwnd, prior_ssthresh, cwnd_cnt;	/* datagrams */
 	u32 cwnd_used;
 	usec_t cwnd_stamp, last_send;	/* any packet */
 	usec_t last_data_send;
 	bool cwnd_limited;
+	bool tlp_is_retrans;
+	bool pace_held;		/* what leaves next had to wait for pace_next, for nothing else */
 	u32 max_packets_out;	/* most in flight in this window of data, which */
 	u64 cwnd_usage_seq;	/* ends here (RFC 7661: was cwnd used?) */
 	enum ca_state ca_state;
@@ -247,13 +251,9 @@ struct conn {
 	struct conn_prr prr;
 	struct conn_rate rate;
 	u64 tlp_end_seq;
-	bool tlp_is_retrans;
 	u64 pacing_rate;	/* the algorithm's wish, bytes/s; 0: by cwnd */
 	u64 pace_next;		/* ns: no data leaves earlier, if it is paced */
-	bool pace_held;		/* what leaves next had to wait for that, for nothing else */
 	u64 tx_below;		/* truesize handed over and perhaps not gone yet */
-	bool below_told;	/* somebody looks: conn_below() */
-	bool below_full;	/* conn_output() held something back for that */
 	u64 cc_priv[16];	/* the algorithm's */
 	u8 cc_now;		/* whose cc_priv is */
 
