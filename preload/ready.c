@@ -1,5 +1,6 @@
 /* ready.c - poll and select from what socks publish. */
 #include <pthread.h>
+#include "preload/epoll_move.h"
 #include "preload/fdtab.h"
 #include "preload/ready.h"
 #include "preload/wrap.h"
@@ -56,6 +57,19 @@ static int answer(int n)
 	return n;
 }
 
+/* The thread that received an end has asked the driver to show it: who is told of
+ * it here and then asks an epoll set must be told there, too. */
+static void await_end(int fd, u32 ready, short events)
+{
+	const struct timespec limit = { .tv_nsec = WATCH_TOKEN_MS * 1000000L };
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	if (unlikely(ready & READY_RDHUP && events & POLLRDHUP) &&
+	    !(ready & (SOCK_READY_UNKNOWN | SOCK_READY_END_SHOWN)) &&
+	    atomic_load(&epoll_move_used))
+		LIBC(ppoll)(&p, 1, &limit, NULL);
+}
+
 /* What poll() would say of it, asked for these events: ERR unasked. */
 static short poll_bits(u32 ready, short events)
 {
@@ -95,6 +109,7 @@ int ready_poll(struct pollfd *fds, nfds_t n, bool may_answer)
 	for (nfds_t i = 0; any && i < n; i++) {
 		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
 
+		await_end(fds[i].fd, r, fds[i].events);
 		fds[i].revents = poll_bits(r, fds[i].events);
 		ready += fds[i].revents != 0;
 	}
@@ -117,6 +132,7 @@ int ready_amend(struct pollfd *fds, nfds_t n, int ret)
 		u32 r = fds[i].fd < 0 ? 0 : fd_ready(fds[i].fd);
 		short *got = &fds[i].revents;
 
+		await_end(fds[i].fd, r, fds[i].events);
 		if (!(r & SOCK_READY_UNKNOWN))
 			*got |= poll_bits(r, fds[i].events);
 		if ((*got & (POLLHUP | POLLERR)) == POLLHUP && fd_failed(fds[i].fd))

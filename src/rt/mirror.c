@@ -419,7 +419,9 @@ u32 mirror_shown(const struct sock *sk)
 {
 	const struct mirror *m = &sk->m;
 
-	return m->tokens || m->fin || m->hup || m->err ? SOCK_READY_SHOWN : 0;
+	if (m->fin || m->hup || m->err)
+		return SOCK_READY_SHOWN | SOCK_READY_END_SHOWN;
+	return m->tokens ? SOCK_READY_SHOWN : 0;
 }
 
 static bool edge_due(const struct sock *sk)

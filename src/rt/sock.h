@@ -239,6 +239,7 @@ bool sock_stale(const struct sock_ref *r);	/* its descriptor is surely not ours 
 #define SOCK_READY_UNKNOWN (1u << 31)
 #define SOCK_READY_ERRQ (1u << 29)	/* ERR, since the error queue is not empty */
 #define SOCK_READY_SHOWN (1u << 30)	/* in sock.ready: the mirror says so */
+#define SOCK_READY_END_SHOWN (1u << 28)	/* and that the peer has ended */
 u32 sock_ready(const struct sock_ref *r);
 /* It has an error that nobody was told of. Likewise. */
 bool sock_failed(const struct sock_ref *r);

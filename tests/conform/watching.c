@@ -207,6 +207,34 @@ static void second_thread(void)
 	end();
 }
 
+/* What poll() has told, a set tells, at once. */
+static void told_by_both(void)
+{
+	enum { ROUNDS = 200 };
+	int seen = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP };
+		struct pollfd p;
+
+		pair(&c, &s);
+		set = epoll_create1(EPOLL_CLOEXEC);
+		epoll_ctl(set, EPOLL_CTL_ADD, c, &ev);
+		if (i & 1)
+			write_all(s, "x", 1);
+		if (i & 2)
+			await(c, i & 1 ? POLLIN : 0);
+		shutdown(s, SHUT_WR);
+		p = (struct pollfd){ .fd = c, .events = POLLRDHUP };
+		poll(&p, 1, -1);
+		ev.events = 0;
+		epoll_wait(set, &ev, 1, 0);
+		seen += ev.events == (EPOLLIN | EPOLLRDHUP);
+		end();
+	}
+	printf("an end, by poll and by a set: %d of %d\n", seen, ROUNDS);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
@@ -215,6 +243,8 @@ int main(int argc, char **argv)
 	others_look();
 	nested();
 	child_looks();
+	told_by_both();
 	second_thread();
+	told_by_both();
 	return 0;
 }
