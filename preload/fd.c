@@ -6,6 +6,7 @@
  * one moves ours out of the way.
  */
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include "preload/wrap.h"
@@ -35,8 +36,11 @@ int fd_close_number(int fd)
 	return (int)result(fd_close(&u));
 }
 
+/* Who is cancelled at its entry has closed nothing. */
 int close(int fd)
 {
+	if (!rt_bypass && fd_active())
+		pthread_testcancel();
 	return fd_close_number(fd);
 }
 

@@ -1,4 +1,5 @@
 /* xfer.c - sendfile and splice. */
+#include <pthread.h>
 #include <sys/stat.h>
 #include "preload/wrap.h"
 
@@ -56,12 +57,12 @@ static ssize_t from_elsewhere(int out, int in, off64_t *off, size_t count)
 }
 
 /* The file's own position is used, and moved by what was sent, where the
- * caller gives none. */
+ * caller gives none. No thread is cancelled here, unlike in the calls within. */
 ssize_t sendfile64(int out, int in, off64_t *off, size_t count)
 {
 	off64_t pos;
 	ssize_t done;
-	int err;
+	int err, cancel;
 	FD_USE(u);
 
 	if (!fd_get_stream(out, &u))
@@ -69,7 +70,9 @@ ssize_t sendfile64(int out, int in, off64_t *off, size_t count)
 	pos = off ? *off : lseek64(in, 0, SEEK_CUR);
 	if (pos < 0)
 		return result(off || errno == ESPIPE ? -EINVAL : -errno);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	done = send_pieces(&u, in, pos, cap_count(count), &err);
+	pthread_setcancelstate(cancel, NULL);
 	if (off)
 		*off = pos + done;
 	else if (done > 0)
@@ -115,9 +118,12 @@ static bool wait_for_input(int in, int out)
  * sock becomes a relay, and the kernel splices to and from that. */
 ssize_t splice(int in, off64_t *inoff, int out, off64_t *outoff, size_t len, unsigned int flags)
 {
-	int from = proc_hand_over(in), ret = from;
 	ssize_t done;
+	int ret;
 
+	if (!rt_bypass && fd_active())
+		pthread_testcancel();
+	ret = proc_hand_over(in);
 	if (ret == 0)
 		ret = proc_hand_over(out);
 	if (ret < 0)

@@ -20,7 +20,7 @@ case ${SANITIZERS:-no} in
 *address*)
 	preload="$(${CC:-cc} -print-file-name=libasan.so) $LIBRUDP"
 	# It cannot follow pthread_cancel(), and must not judge foreign programs.
-	progs=$(printf '%s\n' $progs | grep -vx timeouts)
+	progs=$(printf '%s\n' $progs | grep -vx -e timeouts -e cancels)
 	export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS-}"
 	;;
 *thread*)
@@ -33,7 +33,7 @@ case ${SANITIZERS:-no} in
 	# suppresses it looks up by functions of ownnames, which counts them.
 	progs=$(printf '%s\n' $progs | grep -vx \
 		-e signals -e timeouts -e handed -e given -e interrupted -e zerocopy \
-		-e cutoff -e ownnames)
+		-e cutoff -e ownnames -e cancels)
 	# A caretaker is cloned as vfork() does it. From then on the sanitizer takes
 	# the thread that did so, the event thread, for the child: it sees none of
 	# its locks, and races where there are none, or overlooks those that are.
