@@ -406,13 +406,21 @@ static void drive(struct sock *sk, usec_t now)
 
 /* ---- the sock ------------------------------------------------------------------------------ */
 
-static bool over(const struct sock *sk)
+/* It has answered before and is silent all that time: its queue is full. */
+static bool timed_out(const struct sock *sk, usec_t now)
+{
+	return sk->conn.err == ETIMEDOUT && sk->try_plain == TRY_MAY &&
+	       known_of(sk, &sk->peer.sa, now) == KNOWN_TO_SPEAK;
+}
+
+static bool over(const struct sock *sk, usec_t now)
 {
 	const struct conn *c = &sk->conn;
 
 	if (c->state == CONN_CLOSED)	/* no error: the program's own doing */
 		return sk->closing || sk->hung_up || !c->err || c->err == ECONNABORTED ||
-		       (c->err == ECONNRESET && !c->rcvd_reset) || sk->try_plain == TRY_FAILED;
+		       (c->err == ECONNRESET && !c->rcvd_reset) || sk->try_plain == TRY_FAILED ||
+		       timed_out(sk, now);
 	return c->state != CONN_SYN_SENT;
 }
 
@@ -437,7 +445,7 @@ bool plain_settle_slow(struct sock *sk, usec_t now)
 
 	if (c->state == CONN_ESTABLISHED)
 		note(sk, KNOWN_TO_SPEAK, now);
-	if (over(sk)) {
+	if (over(sk, now)) {
 		if (!rt_bypass && sk->try_plain == TRY_RUNS)
 			return driver_attention(sk), true;
 		plain_stop(sk);
