@@ -246,7 +246,7 @@ void sockopt_inherit(const struct sock *listener, struct sock *sk)
 
 /* ---- ioctl ------------------------------------------------------------------------- */
 
-/* Questions about interfaces are answered to any socket of the family. */
+/* What is asked and set of interfaces and routes is so by any socket of the family. */
 static int ask_inet(const struct sock *sk, unsigned long req, void *arg)
 {
 	int fd = sys_socket(sk->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -309,7 +309,19 @@ int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg)
 	case SIOCGIFNETMASK:
 	case SIOCGIFDSTADDR:
 	case SIOCGIFPFLAGS:
+	case SIOCSIFADDR:
+	case SIOCSIFBRDADDR:
+	case SIOCSIFNETMASK:
+	case SIOCSIFDSTADDR:
+	case SIOCSIFPFLAGS:
+	case SIOCSIFFLAGS:
+	case SIOCDIFADDR:
 	case SIOCGARP:
+	case SIOCSARP:
+	case SIOCDARP:
+	case SIOCADDRT:
+	case SIOCDELRT:
+	case SIOCRTMSG:
 		return ask_inet(r->sk, req, arg);
 	}
 	return -ENOIOCTLCMD;

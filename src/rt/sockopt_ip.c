@@ -1,6 +1,7 @@
 /* sockopt_ip.c - the options of IPPROTO_IP and IPPROTO_IPV6. */
 #include <linux/in6.h>
 #include <net/if.h>
+#include <unistd.h>
 #include "rt/sockopt.h"
 
 enum { FLAG_MULTICAST_ALL = 38 };
@@ -210,6 +211,17 @@ static int set_src_pref(struct sock *sk, const struct optset *s)
 	return 0;
 }
 
+/* Headers go with no datagram of ours; they are also what takes a privilege. */
+static int set_headers(struct sock *sk, const struct optset *s)
+{
+	(void)sk;
+	if (geteuid())
+		return -EPERM;
+	if (!s->len)
+		return 0;
+	return s->len % 8 ? -EINVAL : -EPERM;
+}
+
 static int get_addrform(struct sock *sk, int fd, struct optval *v)
 {
 	(void)fd;
@@ -272,6 +284,8 @@ static const struct sockopt rows6[] = {
 	CODE(IPV6_MTU, get_mtu, set_mtu6),
 	FLAG(IPV6_RECVERR, 47),
 	CODE(IPV6_V6ONLY, get_v6only, set_v6only),
+	FAIL(IPV6_JOIN_GROUP, ENOPROTOOPT, EPROTO),
+	FAIL(IPV6_LEAVE_GROUP, ENOPROTOOPT, EPROTO),
 	FLAG1(IPV6_MULTICAST_ALL, 48),
 	FLAG(IPV6_ROUTER_ALERT_ISOLATE, 49),
 	BOOL(31 /* IPV6_RECVERR_RFC4884 */, 50),
@@ -279,12 +293,12 @@ static const struct sockopt rows6[] = {
 	FLAG(IPV6_RECVPKTINFO, 52),
 	FLAG(IPV6_RECVHOPLIMIT, 53),
 	FLAG(IPV6_RECVHOPOPTS, 54),
-	EMPTY(IPV6_HOPOPTS, EINVAL),
-	EMPTY(IPV6_RTHDRDSTOPTS, EINVAL),
+	DATA(IPV6_HOPOPTS, opt_get_nothing, set_headers),
+	DATA(IPV6_RTHDRDSTOPTS, opt_get_nothing, set_headers),
 	FLAG(IPV6_RECVRTHDR, 55),
-	EMPTY(IPV6_RTHDR, EINVAL),
+	DATA(IPV6_RTHDR, opt_get_nothing, opt_set_nothing),
 	FLAG(IPV6_RECVDSTOPTS, 56),
-	EMPTY(IPV6_DSTOPTS, EINVAL),
+	DATA(IPV6_DSTOPTS, opt_get_nothing, set_headers),
 	FLAG(IPV6_RECVPATHMTU, 57),
 	FLAG(IPV6_DONTFRAG, 58),
 	FLAG(IPV6_RECVTCLASS, 59),

@@ -1,5 +1,6 @@
 /* sockopt_socket.c - the options of SOL_SOCKET. */
 #include <net/if.h>
+#include <unistd.h>
 #include "rt/rt.h"
 #include "rt/sockopt.h"
 #include "rt/sys.h"
@@ -266,6 +267,8 @@ static int get_device(struct sock *sk, int fd, struct optval *v)
 	s32 index = opt_load(sk, SLOT_IFINDEX, 0);
 
 	(void)fd;
+	if (index && v->len < sizeof(name))
+		return -EINVAL;
 	v->len = 0;
 	if (!index)
 		return 0;
@@ -281,6 +284,8 @@ static int set_device(struct sock *sk, const struct optset *s)
 	char name[IF_NAMESIZE] = "";
 	unsigned index = 0;
 
+	if (opt_load(sk, SLOT_IFINDEX, 0) && geteuid())
+		return -EPERM;
 	memcpy(name, s->val, min(s->len, (socklen_t)sizeof(name) - 1));
 	if (name[0]) {
 		index = if_nametoindex(name);
