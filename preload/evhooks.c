@@ -36,11 +36,11 @@ static void tell_program(const char *msg)
 void ev_set_allocator(void *(*cb)(void *ptr, long size))
 {
 	atomic_store(&programs_alloc, cb);
-	LIBC(ev_set_allocator)(cb ? ours_or_programs : NULL);
+	libev.set_allocator(cb ? ours_or_programs : NULL);
 }
 
 void ev_set_syserr_cb(void (*cb)(const char *msg))
 {
 	atomic_store(&programs_syserr, cb);
-	LIBC(ev_set_syserr_cb)(cb ? tell_program : NULL);
+	libev.set_syserr_cb(cb ? tell_program : NULL);
 }

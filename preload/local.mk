@@ -35,7 +35,7 @@ lib_LTLIBRARIES += %reldir%/librudp.la
 %canon_reldir%_librudp_la_CFLAGS = $(AM_CFLAGS) -U_FORTIFY_SOURCE -fexceptions
 %canon_reldir%_librudp_la_LIBADD = \
 	src/rt/librt.la src/core/libcore.la src/mem/libmem.la \
-	$(EV_LIBS) $(PTHREAD_LIBS)
+	$(PTHREAD_LIBS)
 %canon_reldir%_librudp_la_LDFLAGS = $(AM_LDFLAGS) $(RUDP_DEFS) \
 	-module -avoid-version -shared -Wl,-Bsymbolic-functions \
 	-Wl,-e,caretaker_entry -Wl,--version-script=$(srcdir)/%reldir%/librudp.map

@@ -433,6 +433,7 @@ ENTRY _Noreturn void caretaker_entry(void)
 	if (fd >= 0)
 		sys_close(fd);
 	rt_init_env();
+	libev_open();
 	if (!be_introduced() || chdir("/") < 0)
 		quit();
 	sys_send(CARE_CHANNEL, "", 1, MSG_NOSIGNAL);	/* nobody there: what is passed was sent */

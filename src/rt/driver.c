@@ -292,6 +292,8 @@ int driver_loop(void)
 {
 	struct mem_limits l;
 
+	if (!libev_open())
+		return -ENOENT;
 	mirror_driver_init();
 	plain_driver_init();
 	both_driver_init();

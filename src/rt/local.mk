@@ -10,7 +10,7 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/family.c \
 	%reldir%/match.c %reldir%/match.h %reldir%/notice.c \
 	%reldir%/plain.c %reldir%/plain.h \
-	%reldir%/leftover.c %reldir%/linger.c %reldir%/loader.c %reldir%/loader.h %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/neighbour.c %reldir%/port.c %reldir%/port_opts.c \
+	%reldir%/leftover.c %reldir%/linger.c %reldir%/loader.c %reldir%/loader.h %reldir%/libev.c %reldir%/libev.h %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/neighbour.c %reldir%/port.c %reldir%/port_opts.c \
 	%reldir%/pump.c %reldir%/pump.h %reldir%/relay.c %reldir%/rt.h \
 	%reldir%/rx.c %reldir%/standin.c %reldir%/standin.h %reldir%/sweep.c %reldir%/sock.c %reldir%/sock.h %reldir%/start.c \
 	%reldir%/critical.c %reldir%/critical.h \
@@ -18,4 +18,3 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/sockopt_ip.c %reldir%/sockopt_socket.c \
 	%reldir%/sockopt_tcp.c %reldir%/sys.h %reldir%/tw.c %reldir%/urgent.c %reldir%/udp.c \
 	%reldir%/watch.c %reldir%/watch.h
-%canon_reldir%_librt_la_LIBADD = $(EV_LIBS)

@@ -15,11 +15,11 @@
 #define RUDP_RT_RT_H
 
 #include <errno.h>
-#include <ev.h>
 #include "mem/arena.h"
 #include "mem/domain.h"
 #include "rt/critical.h"
 #include "rt/driver_shm.h"
+#include "rt/libev.h"
 #include "rt/match.h"
 #include "rt/sock.h"
 

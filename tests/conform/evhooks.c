@@ -1,5 +1,6 @@
 /* evhooks.c - a program that uses libev as well: what it hooks into the library
- * is called in its own threads. */
+ * is called in its own threads. One that does not finds nothing of it: libevent's
+ * functions have the same names as some of libev's. */
 #include <dlfcn.h>
 #include "conform.h"
 
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
 	start(argc, argv);
 	mine = pthread_self();
 	pair(&c, &s);
+	printf("somebody's event_add(): %s\n", dlsym(RTLD_DEFAULT, "event_add") ? "yes" : "no");
 	dlopen("libev.so.4", RTLD_NOW | RTLD_GLOBAL);
 	*(void **)&set = dlsym(RTLD_DEFAULT, "ev_set_allocator");
 	*(void **)&loop_new = dlsym(RTLD_DEFAULT, "ev_loop_new");
