@@ -59,7 +59,7 @@ static unsigned fd_limit(void)
 /* close_range() around the runtime's descriptors. */
 static int close_pieces(unsigned first, unsigned last, int flags)
 {
-	unsigned end = min(last, fd_limit());
+	unsigned end = min(last, rt_fd_highest());
 	unsigned from = first;
 	int ret = 0;
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include "preload/epoll_move.h"
 #include "preload/wrap.h"
+#include "rt/files.h"
 #include "rt/sys.h"
 #include "rt/watch.h"
 
@@ -146,15 +147,23 @@ static void before_image(void)
 static void before_exec(void)
 {
 	before_image();
-	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
-		rt_leave(LEAVE_EXEC);
+	if (!fd_active() || rt_bypass)
+		return;
+	if (proc_is_vfork_child()) {
+		files_mend();
+		return;
+	}
+	rt_leave(LEAVE_EXEC);
+	files_hold();
 }
 
 /* It has failed. */
 static int after_exec(int ret)
 {
-	if (fd_active() && !rt_bypass && !proc_is_vfork_child())
+	if (fd_active() && !rt_bypass && !proc_is_vfork_child()) {
+		files_let_go();
 		rt_stay();
+	}
 	return ret;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include "rt/files.h"
 #include "rt/plain.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
@@ -81,6 +82,7 @@ static int take_plain(struct sock_ref *r, int fd, u32 number, struct sockaddr *s
 		      socklen_t *len, int flags)
 {
 	taken(r);
+	files_look(fd);
 	both_taken(r->sk, number);
 	plain_options(r->sk, fd);
 	if (flags & SOCK_NONBLOCK)
@@ -125,6 +127,7 @@ int sock_accept(struct sock_ref *r, int fd, struct sockaddr *sa, socklen_t *len,
 	}
 	pthread_mutex_unlock(&ret->sk->lock);
 	join_udp(r->sk);
+	files_look(got);
 	if (flags & SOCK_NONBLOCK)
 		sys_fcntl(got, F_SETFL, O_RDWR | O_NONBLOCK);
 	return got;

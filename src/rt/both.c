@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
+#include "rt/files.h"
 #include "rt/join.h"
 #include "rt/plain.h"
 #include "rt/rt.h"
@@ -190,10 +191,15 @@ void both_refill(struct sock *lsk)
 		recount(lsk);
 	atomic_store(&lsk->plain_waiting, 0);
 	while (lsk->in_flight < ACCEPT_IN_FLIGHT) {
-		int fd = sys_accept4(lsk->plain_fd, NULL, NULL, SOCK_CLOEXEC);
+		int fd;
 
+		FILES_MAKE(fd, sys_accept4(lsk->plain_fd, NULL, NULL, SOCK_CLOEXEC));
+		if (fd == -EMFILE && files_use_spare())
+			fd = sys_accept4(lsk->plain_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd == -ECONNABORTED || fd == -EINTR)
 			continue;
+		if (fd == -EMFILE || fd == -ENFILE)
+			break;
 		if (fd < 0) {
 			ev_io_start(drv.loop, &b->w);
 			return;
@@ -203,6 +209,7 @@ void both_refill(struct sock *lsk)
 		if (listen_send(lsk, fd, 0, sent) < 0)
 			lsk->in_flight--;
 		sys_close(fd);
+		files_spare();
 		atomic_store(&lsk->plain_sent, sent);
 		sys_futex_wake(&lsk->plain_sent, INT32_MAX);
 	}

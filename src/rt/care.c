@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "rt/care.h"
+#include "rt/files.h"
 #include "rt/loader.h"
 #include "rt/log.h"
 #include "rt/pump.h"
@@ -149,6 +150,15 @@ static bool launch(struct launch *l)
 	return l->pid > 0;
 }
 
+static bool launch_lifted(struct launch *l)
+{
+	bool lifted = files_lift_for_more(), begun = launch(l);
+
+	if (lifted)
+		files_drop();
+	return begun;
+}
+
 void care_msg_init(struct care_msg *cm, void *data, size_t len, const int *fds, unsigned n)
 {
 	cm->iov = (struct iovec){ data, len };
@@ -235,15 +245,17 @@ static bool start(void)
 	char name[] = "rudp-caretaker";
 	struct launch l = { .argv = { name, care.library, NULL }, .log = rt_log_copy(),
 			    .pid = -1 };
-	int sv[2];
+	int sv[2], ret;
 	bool begun;
 
-	if (rt_now() < care.retry_at || !care.library[0] || domain_fd(drv.dom) < 0 ||
-	    sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+	if (rt_now() < care.retry_at || !care.library[0] || domain_fd(drv.dom) < 0)
+		return false;
+	FILES_MAKE(ret, sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv));
+	if (ret < 0)
 		return false;
 	care.began = rt_now();
 	l.chan = sv[1];
-	begun = launch(&l);
+	begun = launch_lifted(&l);
 	sys_close(sv[1]);
 	care.chan = sv[0];
 	care.pidfd = l.pidfd;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "mem/arena_layout.h"
 #include "rt/care.h"
@@ -417,6 +418,17 @@ static void drop_signals(void)
 	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, _NSIG / 8, 0, 0);
 }
 
+/* What the program allows itself is none of ours. */
+static void lift_files(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
 ENTRY _Noreturn void caretaker_entry(void);
 ENTRY _Noreturn void caretaker_entry(void)
 {
@@ -424,6 +436,7 @@ ENTRY _Noreturn void caretaker_entry(void)
 
 	rt_bypass = 1;
 	drop_signals();
+	lift_files();
 	prctl(PR_SET_NAME, "rudp-caretaker");
 	driver_close_range(CARE_CHANNEL + 1, ~0u);
 	do

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "rt/files.h"
 #include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
@@ -145,6 +146,37 @@ void driver_see_hups(void)
 	run_attention();
 }
 
+void driver_few_files(void)
+{
+	atomic_store(&drv.shm->few_files, 1);
+	driver_busy();
+}
+
+/* What has to wait for a number is tried again at each tick. */
+void driver_starves(void)
+{
+	drv.starves = true;
+	ev_io_stop(drv.loop, &drv.hello);
+	driver_few_files();
+}
+
+static void feed(void)
+{
+	driver_busy();
+	atomic_store(&drv.shm->few_files, files_are_few());
+	if (!drv.starves)
+		return;
+	drv.starves = false;
+	ev_io_start(drv.loop, &drv.hello);
+	for (u32 i = 1; i < drv.ntables; i++) {
+		struct sock *sk = rt_sock(i);
+
+		if (sk && atomic_load(&sk->kind) == SK_LISTENER && atomic_load(&sk->waiting) &&
+		    sock_note_trylock(sk, 0, PEND_REFILL))
+			sock_unlock(sk, -1);
+	}
+}
+
 static void log_pressure(void)
 {
 	static bool was;
@@ -175,6 +207,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	care_again();
 	if (drv.unclaimed && driven_claim())
 		drv.unclaimed = false;
+	files_spare();
+	if (atomic_load(&drv.shm->few_files))
+		feed();
 	if (++idle_ticks == REST_TICKS)
 		udp_rest();
 	if (idle_ticks >= IDLE_TICKS && !tw && !arena_wants_tick(drv.ar))
@@ -299,6 +334,7 @@ int driver_loop(void)
 	both_driver_init();
 	care_driver_init();
 	given_driver_init();
+	files_driver_init();
 	domain_limits(drv.dom, &l);
 	drv.hup_epfd = (int)sys_call6(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
 	if (!drv.caretaker)		/* it has the driver's */

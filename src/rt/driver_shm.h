@@ -17,6 +17,7 @@ struct driver_shm {
 	_Atomic u64 next_wake;		/* when it wakes by itself */
 	_Atomic u32 died;		/* times that a lock's holder was dead */
 	_Atomic u32 forked;		/* the family has had children */
+	_Atomic u32 few_files;		/* its table has hardly any number left */
 	_Atomic u32 beat;		/* rounds of the driver's loop: it lives, and runs */
 	u64 nonce;			/* what a process says that joins */
 	pthread_mutex_t pool_lock;	/* robust */

@@ -155,8 +155,8 @@ static void follow_driver(u64 hello, const int *fds)
 {
 	drv.nonce = drv.shm->nonce;
 	rt_set_hello(hello);
-	drv.wake_app = rt_fd_high(fds[JOIN_WAKE]);
-	drv.alive_app = rt_fd_high(fds[JOIN_ALIVE]);
+	drv.wake_app = rt_fd_far(fds[JOIN_WAKE]);
+	drv.alive_app = rt_fd_far(fds[JOIN_ALIVE]);
 	atomic_store(&drv.shm->forked, 1);
 }
 

@@ -62,6 +62,15 @@ static void enqueue(struct sock *lsk, struct sock *sk)
 	atomic_fetch_add(&lsk->waiting, 1);
 }
 
+static void put_back(struct sock *lsk, struct sock *sk)
+{
+	sk->accept_next = lsk->accept_head;
+	lsk->accept_head = sk->index + 1;
+	if (!lsk->accept_tail)
+		lsk->accept_tail = sk->index + 1;
+	atomic_fetch_add(&lsk->waiting, 1);
+}
+
 static struct sock *dequeue(struct sock *lsk)
 {
 	struct sock *sk = rt_sock(lsk->accept_head ? lsk->accept_head - 1 : 0);
@@ -73,6 +82,18 @@ static struct sock *dequeue(struct sock *lsk)
 		lsk->accept_tail = 0;
 	atomic_fetch_sub(&lsk->waiting, 1);
 	return sk;
+}
+
+/* To whoever accepts: there is one, and no number for it. */
+static void say_full(struct sock *lsk)
+{
+	struct accept_msg none = { 0, 0 };
+
+	if (atomic_load(&lsk->shown))
+		return;
+	atomic_fetch_add(&lsk->shown, 1);
+	if (sys_send(lsk->owner_fd, &none, sizeof(none), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		atomic_fetch_sub(&lsk->shown, 1);
 }
 
 /* A descriptor, to whoever accepts first. */
@@ -108,24 +129,38 @@ static void nobody_takes(struct sock *lsk, struct sock *sk)
 	conn_abort(&sk->conn, ECONNRESET, drv.now);
 }
 
+/* It stays the first. */
+static void no_number(struct sock *lsk, struct sock *sk)
+{
+	lsk->in_flight--;
+	put_back(lsk, sk);
+	say_full(lsk);
+	driver_starves();
+}
+
 /* Hands one out: a fresh mirror, its app end in a message. Unlocks before that is
- * sent, for who takes it locks at once. Until we close the app end, nobody hangs up. */
-static void hand_out(struct sock *lsk, struct sock *sk)
+ * sent, for who takes it locks at once. Until we close the app end, nobody hangs up.
+ * False: there is no number for it now. */
+static bool hand_out(struct sock *lsk, struct sock *sk)
 {
 	u32 gen = atomic_load(&sk->gen);
 	int app = mirror_make(sk);
+	bool none = app == -EMFILE || app == -ENFILE;
 
 	lsk->in_flight++;
-	if (app < 0)
+	if (none)
+		no_number(lsk, sk);
+	else if (app < 0)
 		nobody_takes(lsk, sk);
 	sock_unlock(sk, -1);
 	if (app < 0)
-		return;
+		return !none;
 	if (listen_send(lsk, app, sk->index, gen) < 0 && sock_lock_unaccepted(sk)) {
 		nobody_takes(lsk, sk);
 		sock_unlock(sk, -1);
 	}
 	sys_close(app);
+	return true;
 }
 
 void listen_end(struct sock *lsk)
@@ -163,6 +198,14 @@ static void become_failed(struct sock *lsk)
 	sys_send(lsk->owner_fd, wake, sizeof(wake), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* False: no more, for now. */
+static bool refill_one(struct sock *lsk)
+{
+	struct sock *sk = dequeue(lsk);
+
+	return sk && (!sock_lock_unaccepted(sk) || hand_out(lsk, sk));
+}
+
 void listen_refill(struct sock *lsk)
 {
 	if (lsk->closing || lsk->owner_fd < 0)
@@ -172,14 +215,8 @@ void listen_refill(struct sock *lsk)
 		return;
 	}
 	queue_full(lsk);
-	while (lsk->in_flight < ACCEPT_IN_FLIGHT) {
-		struct sock *sk = dequeue(lsk);
-
-		if (!sk)
-			break;
-		if (sock_lock_unaccepted(sk))
-			hand_out(lsk, sk);
-	}
+	while (lsk->in_flight < ACCEPT_IN_FLIGHT && refill_one(lsk))
+		;
 	both_refill(lsk);
 }
 

@@ -7,7 +7,7 @@ noinst_LTLIBRARIES += %reldir%/librt.la
 	%reldir%/driven.c %reldir%/driver.c %reldir%/driver_shm.h %reldir%/exit.c %reldir%/fresh.c %reldir%/given.c %reldir%/idmap.c %reldir%/io.c %reldir%/life.c \
 	%reldir%/errq.c %reldir%/errq.h \
 	%reldir%/both.c %reldir%/follow.c %reldir%/recv_ctl.c %reldir%/renew.c \
-	%reldir%/family.c \
+	%reldir%/family.c %reldir%/files.c %reldir%/files.h \
 	%reldir%/match.c %reldir%/match.h %reldir%/notice.c \
 	%reldir%/plain.c %reldir%/plain.h \
 	%reldir%/leftover.c %reldir%/linger.c %reldir%/loader.c %reldir%/loader.h %reldir%/libev.c %reldir%/libev.h %reldir%/listen.c %reldir%/lock.c %reldir%/log.c %reldir%/log.h %reldir%/mirror.c %reldir%/path.c %reldir%/neighbour.c %reldir%/port.c %reldir%/port_opts.c \

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/un.h>
 #include "rt/care.h"
+#include "rt/files.h"
 #include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -151,9 +152,10 @@ int mirror_make(struct sock *sk)
 {
 	int sv[2], least = 1, ret;
 
-	ret = sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv);
+	FILES_MAKE(ret, sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv));
 	if (ret < 0)
 		return ret;
+	files_made(sv[0]);
 	sys_setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
 	sys_send(sv[1], "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sk->m = (struct mirror){ .paired = true };
@@ -179,16 +181,22 @@ static bool same_user(int fd)
 static bool adopt(int fd, const struct hello *h, int udp)
 {
 	struct sock *sk = rt_sock(h->index);
+	u32 what = PEND_SETTLE;
 
 	if (h->nonce != drv.nonce || !sk || atomic_load(&sk->gen) != h->gen ||
-	    !atomic_load(&sk->offered) || sk->owner_fd >= 0)
+	    !atomic_load(&sk->offered) || sk->owner_fd >= 0 ||
+	    (udp < 0 && atomic_load(&sk->kind) == SK_LISTENER))
 		return false;
+	if (udp < 0) {		/* we have no number for it: TCP, or an error */
+		sk->icmp_err = EMFILE;
+		what |= PEND_ICMP;
+	}
 	given_used(sk);
 	sk->owner_fd = fd;
 	sk->port.drv_fd = udp;
 	life_adopt(sk);
 	mirror_watch(sk, fd);
-	if (sock_note_trylock(sk, h->gen, PEND_SETTLE))
+	if (sock_note_trylock(sk, h->gen, what))
 		sock_unlock(sk, -1);
 	return true;
 }
@@ -223,6 +231,7 @@ struct pending {
 
 static struct list pendings = { &pendings, &pendings };
 static bool hearing;		/* them */
+static bool poor;		/* who speaks has our last numbers */
 static int read_hello(int fd);
 
 void mirror_driver_init(void)
@@ -274,10 +283,11 @@ static bool run_ours(int fd, const struct hello *h, int fds[2])
 
 	switch (h->again) {
 	case HELLO_PAIR:
-		if (fds[0] < 0 || !adopt(fd, h, fds[0]))
-			return false;
-		fds[0] = -1;
-		return true;
+		if (poor && fds[0] >= 0)
+			sys_close(fds[0]);
+		keep = adopt(fd, h, poor ? -1 : fds[0]);
+		fds[0] = keep || poor ? -1 : fds[0];
+		return keep;
 	case HELLO_AGAIN:
 		return adopt_again(fd, h);
 	case HELLO_BOTH:
@@ -314,16 +324,20 @@ static int read_hello(int fd)
 	struct care_msg cm;
 	int fds[2] = { -1, -1 };
 	ssize_t n;
-	bool kept;
+	bool kept, lifted;
 
 	care_msg_init(&cm, &h, sizeof(h), NULL, 0);
 	cm.m.msg_control = cm.ctl;
 	cm.m.msg_controllen = CMSG_LEN(sizeof(fds));
+	lifted = files_lift_for_more();
 	n = sys_recvmsg(fd, &cm.m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (lifted)
+		files_drop();
 	if (n == -EAGAIN)
 		return 0;
 	if (n > 0)
 		care_take_fds(&cm.m, fds, ARRAY_SIZE(fds));
+	files_made(max(fds[0], fds[1]));
 	kept = n == sizeof(h) && run_hello(fd, &h, fds);
 	if (!kept) {
 		if (n == sizeof(h) && h.nonce == ~drv.nonce) /* see mirror_driver_round() */
@@ -381,13 +395,24 @@ void mirror_hello(void)
 {
 	pending_all();
 	for (;;) {
-		int fd = sys_accept4(drv.hello_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd;
 
+		FILES_MAKE(fd, sys_accept4(drv.hello_fd, NULL, NULL,
+					   SOCK_CLOEXEC | SOCK_NONBLOCK));
+		poor = fd == -EMFILE && files_use_spare();
+		if (poor)
+			fd = sys_accept4(drv.hello_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd == -EMFILE || fd == -ENFILE)
+			driver_starves();
 		if (fd < 0)
-			return;
+			break;
 		if (!read_hello(fd) && !wait_for_hello(fd, !same_user(fd)))
 			sys_close(fd);
+		files_spare();
 	}
+	poor = false;
+	if (files_are_few())
+		driver_few_files();
 }
 
 /* ---- what any holder may do ------------------------------------------------------- */
@@ -524,8 +549,11 @@ static void fail(struct sock *sk)
 		no_tomb(sk, 0);
 		return;
 	}
-	if (sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
-		return;		/* out of descriptors: shown at the next occasion */
+	FILES_MAKE(ret, sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv));
+	if (ret < 0) {
+		no_tomb(sk, 0);
+		return;
+	}
 	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
 	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include "rt/files.h"
 #include "rt/log.h"
 #include "rt/plain.h"
 #include "rt/rt.h"
@@ -137,6 +138,10 @@ static int open_alike(const struct sock *sk, int flags)
 {
 	int fd = sys_socket(sk->family, sk->type | flags, sk->protocol);
 
+	if (fd == -EMFILE && rt_bypass)
+		FILES_MAKE(fd, sys_socket(sk->family, sk->type | flags, sk->protocol));
+	if (fd == -EMFILE && (rt_bypass ? files_use_spare() : files_give_way()))
+		fd = sys_socket(sk->family, sk->type | flags, sk->protocol);
 	if (fd < 0)
 		return fd;
 	if (sk->family == AF_INET6)

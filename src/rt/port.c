@@ -226,7 +226,7 @@ int port_connect(const struct sock *sk)
 static bool split_one(struct sock *sk, struct sock *owner)
 {
 	struct port p;
-	int fd = udp_open(&p, sk->local.sa.sa_family, false, owner->reuseport);
+	int fd = udp_make(&p, sk->local.sa.sa_family, false, owner->reuseport);
 
 	if (fd < 0)
 		return false;
@@ -234,7 +234,7 @@ static bool split_one(struct sock *sk, struct sock *owner)
 	reuse(fd, 1);
 	if (sys_bind(fd, &sk->local, sk->addr_len) < 0 ||
 	    sys_connect(fd, &sk->peer, sk->addr_len) < 0) {
-		rt_fd_forget(fd);
+		sys_close(fd);
 		return false;
 	}
 	p.connected = true;

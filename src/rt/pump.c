@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include "rt/files.h"
 #include "rt/pump.h"
 #include "rt/sys.h"
 #include "rt/watch.h"
@@ -78,17 +79,18 @@ void pump_unlock(void)
 static int make_fds(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = KICK };
-	int epfd = (int)sys_call6(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0), kick;
+	int epfd, kick;
 
+	FILES_MAKE(epfd, (int)sys_call6(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0));
 	if (epfd < 0)
 		return epfd;
-	kick = sys_eventfd(0, O_CLOEXEC | O_NONBLOCK);
+	FILES_MAKE(kick, sys_eventfd(0, O_CLOEXEC | O_NONBLOCK));
 	if (kick < 0) {
 		sys_close(epfd);
 		return kick;
 	}
-	drv.wait_epfd = drv.wait_app = rt_fd_high(epfd);
-	drv.kick_fd = drv.kick_app = rt_fd_high(kick);
+	drv.wait_epfd = drv.wait_app = rt_fd_far(epfd);
+	drv.kick_fd = drv.kick_app = rt_fd_far(kick);
 	return (int)sys_call6(SYS_epoll_ctl, drv.wait_epfd, EPOLL_CTL_ADD, drv.kick_fd,
 			      (long)&ev, 0, 0);
 }

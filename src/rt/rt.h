@@ -110,6 +110,7 @@ struct driver {
 	bool follows;			/* the arena has had a driver before */
 	_Atomic bool left;		/* shared; driven_no_more() */
 	bool unclaimed;			/* driven_claim() is still to be done */
+	bool starves;			/* something waits for a descriptor number */
 	usec_t now;
 	_Atomic(struct local *) locals[LOCAL_CHUNKS];	/* shared; of this process */
 };
@@ -166,8 +167,12 @@ bool rt_abandon(void);	/* leaves a family without sockets or driver; false: it h
 enum { RELAY_SNDBUF = 65536 };		/* of an app end that is relayed */
 void driver_see_hups(void);		/* driver: those that are there, now */
 void driver_busy(void);			/* driver: tick for a while */
+void driver_few_files(void);		/* driver: hardly a number is left */
+void driver_starves(void);		/* driver: none */
 u64 rt_random(void);
 int rt_fd_high(int fd);			/* moves to the top of the range; new number */
+int rt_fd_far(int fd);			/* beyond the program's limit, if that can be */
+void rt_fd_protect(int fd);		/* it is ours, and stays */
 void rt_fd_forget(int fd);
 const struct rt_env *rt_env(void);
 struct local *local_get(u32 index);	/* NULL: no memory */
@@ -187,7 +192,9 @@ struct rt_env {
 
 /* ---- UDP (udp.c) ----------------------------------------------------------- */
 
-/* A UDP socket for a sock: options set, not bound. */
+/* A UDP socket for a sock: options set, not bound. The driver's own; one in the
+ * program's table. */
+int udp_make(struct port *p, int family, bool v6only, bool reuseport);
 int udp_open(struct port *p, int family, bool v6only, bool reuseport);
 /* Sends what the connection has to send. From the calling thread. */
 void udp_flush(struct sock *sk, usec_t now);

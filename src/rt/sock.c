@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include "rt/files.h"
 #include "rt/plain.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -60,8 +61,11 @@ int sock_socket(int family, int type, int protocol, struct sock_ref *ret)
 	if (err < 0)
 		return err == -ENOMEM ? -ENOBUFS : err;
 	fd = mirror_fresh(type);
+	if (fd == -EMFILE && files_give_way())
+		fd = mirror_fresh(type);
 	if (fd < 0)
 		return fd;
+	files_look(fd);
 	sk = arena_slot_get(drv.ar, &index, &gen);
 	if (!sk) {
 		sys_close(fd);
@@ -267,6 +271,12 @@ static int bind_to_listen(struct sock *sk)
 	return sock_bind_locked(sk, &name.sa, sk->addr_len);
 }
 
+/* The driver could not take it. */
+static bool no_more_files(void)
+{
+	return rt_running() && unlikely(atomic_load(&drv.shm->few_files));
+}
+
 static bool undriven(const struct sock_ref *r)
 {
 	return atomic_load(&r->sk->kind) == SK_FRESH && unlikely(driven_no_more());
@@ -289,6 +299,8 @@ static int listen_locked(struct sock *sk, int fd, int backlog)
 	}
 	if (match_plain(&rt_env()->match, &sk->local.sa) || atomic_load(&sk->way) == WAY_GIVEN)
 		return SOCK_PLAIN;
+	if (no_more_files())
+		return rt_env()->both ? SOCK_PLAIN : -EMFILE;
 	for (unsigned i = 0; i < sizeof(sk->key.key); i += 8) {
 		u64 v = rt_random();
 
@@ -352,7 +364,7 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 	sk->conn.err = 0;	/* of a connection before */
 	ret = check_addr(sk, sa, len);
 	if (!ret)
-		ret = rt_start();
+		ret = no_more_files() ? -EMFILE : rt_start();
 	if (!ret)
 		ret = open_port(sk);
 	if (ret < 0)
@@ -470,7 +482,7 @@ static bool plain_peer(const struct sock *sk, const struct sockaddr *sa, socklen
 	if (check_addr(sk, sa, len))
 		return false;
 	return match_plain(&rt_env()->match, sa) || atomic_load(&sk->way) == WAY_GIVEN ||
-	       (rt_env()->fallback && plain_known(sk, sa, rt_now()));
+	       (rt_env()->fallback && (plain_known(sk, sa, rt_now()) || no_more_files()));
 }
 
 int sock_connect(struct sock_ref *r, int fd, const struct sockaddr *sa, socklen_t len, int flags)

@@ -182,8 +182,10 @@ void rt_init_env(void);
 /* The calling thread is the driver, or inside the runtime: its libc calls must
  * go straight to the kernel. */
 extern TLS_IE int rt_bypass;
-/* Is this descriptor one of the runtime's own (program's table)? */
+/* Is this descriptor one of the runtime's own (program's table)? The highest that
+ * ever was. */
 bool rt_fd_protected(int fd);
+unsigned rt_fd_highest(void);
 /* Clears the way for the program's own use of number fd (dup2): ours moves. */
 int rt_fd_move(int fd);
 /* Before an end: what is unsent or unfinished goes on being driven, by somebody

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "rt/files.h"
 #include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
@@ -28,6 +28,7 @@ static _Atomic int attached, started;
 
 enum { PROTECTED_FDS = 1 << 20 };
 static _Atomic u64 protected_map[PROTECTED_FDS / 64];
+static _Atomic unsigned highest;
 
 usec_t rt_now(void)
 {
@@ -154,24 +155,58 @@ static void protect(int fd, bool on)
 		atomic_fetch_and(&protected_map[fd / 64], ~bit);
 }
 
+unsigned rt_fd_highest(void)
+{
+	return atomic_load(&highest);
+}
+
+void rt_fd_protect(int fd)
+{
+	unsigned seen = atomic_load(&highest);
+
+	while ((unsigned)fd > seen && !atomic_compare_exchange_weak(&highest, &seen, (unsigned)fd))
+		;
+	protect(fd, true);
+	files_ours(fd);
+}
+
+static int moved_to(int fd, int high)
+{
+	if (high >= 0)
+		sys_close(fd);
+	rt_fd_protect(high < 0 ? fd : high);
+	return high < 0 ? fd : high;
+}
+
+static int beyond(int fd, u32 soft)
+{
+	int far = -EMFILE;
+
+	if (files_lift()) {
+		far = sys_fcntl(fd, F_DUPFD_CLOEXEC, soft);
+		files_drop();
+	}
+	return far;
+}
+
+int rt_fd_far(int fd)
+{
+	int far = beyond(fd, files_soft());
+
+	return far < 0 ? rt_fd_high(fd) : moved_to(fd, far);
+}
+
 /* The top of the range, but below 4,096: a table's size is its highest number,
- * and fork copies it. */
+ * and fork copies it. Where the program uses many itself (the lowest that was
+ * free was this one), out of its way. */
 int rt_fd_high(int fd)
 {
-	struct rlimit rl = { .rlim_cur = 1024 };
-	int top, high = -EMFILE;
+	u32 soft = files_soft();
+	int high = (u32)fd < soft / 32 ? -EMFILE : beyond(fd, soft);
 
-	getrlimit(RLIMIT_NOFILE, &rl);
-	top = rl.rlim_cur > 4096 ? 4096 : (int)rl.rlim_cur;
-	for (int from = top / 2; from > 3 && high < 0; from /= 2)
+	for (u32 from = min(soft, 4096u) / 2; from > 3 && high < 0; from /= 2)
 		high = sys_fcntl(fd, F_DUPFD_CLOEXEC, from);
-	if (high < 0) {
-		protect(fd, true);
-		return fd;
-	}
-	sys_close(fd);
-	protect(high, true);
-	return high;
+	return moved_to(fd, high);
 }
 
 void rt_fd_forget(int fd)
@@ -202,8 +237,10 @@ int rt_fd_move(int fd)
 	if (high < 0)
 		high = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (high < 0)
+		high = beyond(fd, files_soft());
+	if (high < 0)
 		return high;
-	protect(high, true);
+	rt_fd_protect(high);
 	family_fd_moved(fd, high);
 	if (drv.ar && !rt_running())
 		move_unlaunched(fd, high);
@@ -313,9 +350,9 @@ void rt_set_hello(u64 id)
 static int open_hello(void)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int ret;
+	int fd, ret;
 
+	FILES_MAKE(fd, sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0)
 		return fd;
 	drv.nonce = rt_random();
@@ -343,21 +380,22 @@ static int launch(void)
 		return drv.hello_fd;
 	drv.shm->bell_len = drv.name_len;
 	memcpy(drv.shm->bell, drv.name, sizeof(drv.shm->bell));
-	wake = sys_eventfd(0, O_CLOEXEC | O_NONBLOCK);
+	FILES_MAKE(wake, sys_eventfd(0, O_CLOEXEC | O_NONBLOCK));
 	if (wake < 0) {
 		sys_close(drv.hello_fd);
 		return wake;
 	}
 	/* who reads it may have been told of an end that is none any more */
-	ret = (int)sys_call6(SYS_pipe2, (long)alive, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
+	FILES_MAKE(ret, (int)sys_call6(SYS_pipe2, (long)alive, O_CLOEXEC | O_NONBLOCK, 0, 0, 0,
+				       0));
 	if (ret < 0) {
 		sys_close(drv.hello_fd);
 		sys_close(wake);
 		return ret;
 	}
-	drv.wake_fd = drv.wake_app = rt_fd_high(wake);
+	drv.wake_fd = drv.wake_app = rt_fd_far(wake);
 	drv.alive_fd = alive[0];
-	drv.alive_app = rt_fd_high(alive[1]);
+	drv.alive_app = rt_fd_far(alive[1]);
 	care_prepare();
 	ret = pump_create();
 	if (ret < 0)
@@ -465,6 +503,7 @@ bool rt_leave_home(void)
 void rt_child(void)
 {
 	start_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	files_child();
 	join_child();
 }
 

@@ -13,8 +13,8 @@
 #include <sys/uio.h>
 #include <linux/errqueue.h>
 #include <linux/sockios.h>
+#include "rt/files.h"
 #include "rt/pump.h"
-#include <sys/resource.h>
 #include "rt/rt.h"
 #include "rt/sys.h"
 
@@ -31,7 +31,6 @@ enum {
 	RX_ROUNDS = 4,		/* batches of one port before others get a turn */
 	CTL_BYTES = 128,
 	DRAIN_ERRORS = 16,
-	LIFT = 1024,		/* numbers of ours beyond the program's limit */
 };
 
 static void opt(int fd, int level, int name, int val)
@@ -39,28 +38,12 @@ static void opt(int fd, int level, int name, int val)
 	sys_setsockopt(fd, level, name, &val, sizeof(val));
 }
 
-/* Where the program has used all its numbers, one beyond its soft limit. */
-static int udp_socket(int family)
+int udp_make(struct port *p, int family, bool v6only, bool reuseport)
 {
-	int fd = sys_socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct rlimit was, lifted;
-
-	if (fd != -EMFILE || getrlimit(RLIMIT_NOFILE, &was))
-		return fd;
-	lifted = (struct rlimit){ min(was.rlim_cur + LIFT, was.rlim_max), was.rlim_max };
-	if (setrlimit(RLIMIT_NOFILE, &lifted))
-		return fd;
-	fd = sys_socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	setrlimit(RLIMIT_NOFILE, &was);
-	return fd;
-}
-
-int udp_open(struct port *p, int family, bool v6only, bool reuseport)
-{
-	int fd = udp_socket(family);
-	int got = 0;
+	int fd, got = 0;
 	socklen_t len = sizeof(got);
 
+	FILES_MAKE(fd, sys_socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0)
 		return fd;
 	*p = (struct port){ .drv_fd = -1, .open = true, .v4 = family == AF_INET, .refs = 1 };
@@ -85,7 +68,14 @@ int udp_open(struct port *p, int family, bool v6only, bool reuseport)
 	sys_getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len);
 	/* The kernel counts overhead too, and gives freed room back late. */
 	p->capacity = (u32)max(got, 65536) / 2;
-	return rt_fd_high(fd);
+	return fd;
+}
+
+int udp_open(struct port *p, int family, bool v6only, bool reuseport)
+{
+	int fd = udp_make(p, family, v6only, reuseport);
+
+	return fd < 0 ? fd : rt_fd_high(fd);
 }
 
 /* ---- sending ------------------------------------------------------------------ */

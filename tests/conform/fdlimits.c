@@ -2,6 +2,7 @@
 #include "conform.h"
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/wait.h>
 
 static void set_limit(rlim_t n)
 {
@@ -106,11 +107,68 @@ static void high_numbers(void)
 	close(c);
 }
 
+/* One byte through each pair of them. */
+static int carry(const int *fds, int n)
+{
+	int ok = 0;
+	char x;
+
+	for (int i = 0; i + 1 < n; i += 2)
+		ok += write(fds[i], "x", 1) == 1 && read(fds[i + 1], &x, 1) == 1 &&
+		      write(fds[i + 1], "y", 1) == 1 && read(fds[i], &x, 1) == 1 && x == 'y';
+	return ok;
+}
+
+/* Each number can be that of a connection's end. */
+static void all_connected(rlim_t most)
+{
+	int fds[512], n = 0, l, fd;
+	struct rlimit rl;
+	union addr a;
+	socklen_t len;
+	char x;
+
+	l = listener(8, &a, &len);
+	set_limit(most);
+	for (;;) {
+		fd = socket(family, SOCK_STREAM, 0);
+		if (fd < 0 || connect(fd, &a.sa, len))
+			break;
+		fds[n++] = fd;
+		fd = accept(l, NULL, NULL);
+		if (fd < 0)
+			break;
+		fds[n++] = fd;
+	}
+	say("the last", fd);
+	printf("ends: %d\n", n);
+	printf("carry: %d\n", carry(fds, n));
+	getrlimit(RLIMIT_NOFILE, &rl);
+	printf("the limit is what it was: %d\n", rl.rlim_cur == most);
+	if (fork() == 0) {
+		getrlimit(RLIMIT_NOFILE, &rl);
+		printf("a child's, too: %d\n", rl.rlim_cur == most);
+		printf("it has all: %d\n", write(fds[0], "z", 1) == 1);
+		fflush(stdout);
+		_exit(0);
+	}
+	wait(NULL);
+	say("from the child", read(fds[1], &x, 1));
+	set_limit(20);
+	printf("with less than there are: %d\n", carry(fds, n));
+	set_limit(1024);
+	while (n)
+		close(fds[--n]);
+	close(l);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
 	close_all();
 	at_the_limit();
+	all_connected(64);
+	all_connected(300);
 	high_numbers();
 	return 0;
 }

@@ -4,6 +4,7 @@ e2e_scripts = \
 	%D%/run_examples.sh \
 	%D%/run_log.sh \
 	%D%/run_dissector.sh \
+	%D%/run_files.sh \
 	%D%/run_gone.sh \
 	%D%/run_iperf3.sh \
 	%D%/run_java.sh \
@@ -24,7 +25,7 @@ full_tests += $(e2e_scripts)
 dist_noinst_SCRIPTS += $(e2e_scripts) %D%/demo.sh
 EXTRA_DIST += tests/lib.sh tests/schema.py %D%/Nio.java %D%/demo_watch.py %D%/ends_well.py %D%/memcached_client.py %D%/node_client.js \
 	%D%/node_pattern.js %D%/node_server.js %D%/peer.py %D%/relay_check.py \
-	%D%/capture.py %D%/deaths.py %D%/orphaned.py %D%/dissected.py %D%/garbled.py %D%/group.py %D%/killed.py %D%/hammer.py %D%/self.py %D%/talker.py %D%/watch.py \
+	%D%/capture.py %D%/deaths.py %D%/orphaned.py %D%/dissected.py %D%/garbled.py %D%/files.py %D%/group.py %D%/killed.py %D%/hammer.py %D%/self.py %D%/talker.py %D%/watch.py \
 	%D%/plain.py %D%/qlog.schema.json %D%/traced.py
 
 check_PROGRAMS += %D%/deny %D%/many %D%/probe %D%/relay
