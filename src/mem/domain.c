@@ -10,8 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +21,7 @@
 #include "mem/domain_local.h"
 
 #define DOMAIN_MAGIC	"rudpdom"
-#define DOMAIN_VERSION	3u
+#define DOMAIN_VERSION	4u
 #define SHM_DIR		"/dev/shm"
 
 enum { ATTACH_TRIES = 8 };	/* somebody unlinks it between our looks */
@@ -312,64 +310,7 @@ void domain_moved_fd(struct domain *d, int fd)
 	atomic_store(&domain_local(d)->fd, fd);
 }
 
-/* ---- limits --------------------------------------------------------------------- */
-
-enum { LIMITS_WORDS = sizeof(struct mem_limits) / sizeof(u64) };
-static_assert(sizeof(struct mem_limits) % sizeof(u64) == 0, "copied by words");
-
-static void copy_words(u64 *dst, const u64 *src)
-{
-	for (int i = 0; i < LIMITS_WORDS; i++)
-		__atomic_store_n(&dst[i], __atomic_load_n(&src[i], __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-}
-
-/* The copy in force is overwritten by the next but one change at the earliest,
- * so an unchanged number says that what was read is whole. A writer that dies
- * leaves nothing behind but his half of the other copy. */
-void domain_limits(const struct domain *d, struct mem_limits *out)
-{
-	u32 seq;
-
-	do {
-		seq = atomic_load_explicit(&d->limits_seq, memory_order_acquire);
-		copy_words((u64 *)out, (const u64 *)&d->limits[seq & 1]);
-		atomic_thread_fence(memory_order_acquire);
-	} while (seq != atomic_load_explicit(&d->limits_seq, memory_order_relaxed));
-	if (unlikely(mem_limits_check(out) != NULL))
-		default_limits(out);
-}
-
-static void writer_lock(struct domain *d)
-{
-	s32 self = getpid(), owner = 0;
-
-	while (!atomic_compare_exchange_strong(&d->limits_writer, &owner, self)) {
-		if (owner && owner != self && kill(owner, 0) && errno == ESRCH &&
-		    atomic_compare_exchange_strong(&d->limits_writer, &owner, self))
-			return;
-		sched_yield();
-		owner = 0;
-	}
-}
-
-int domain_set_limits(struct domain *d, const struct mem_limits *l)
-{
-	u32 seq;
-
-	if (mem_limits_check(l))
-		return -EINVAL;
-	writer_lock(d);
-	seq = atomic_load(&d->limits_seq) + 1;
-	copy_words((u64 *)&d->limits[seq & 1], (const u64 *)l);
-	atomic_store(&d->limits_seq, seq);
-	atomic_store(&d->limits_writer, 0);
-	atomic_fetch_add(&d->config, 1);
-	domain_look(d);
-	return 0;
-}
-
-/* ---- rows --------------------------------------------------------------------------- */
+/* ---- locks: bytes of the object --------------------------------------------------- */
 
 static int row_lock(int fd, u32 row, short type, int cmd)
 {
@@ -400,6 +341,77 @@ static int reopen(const struct domain_local *l)
 	close(fd);
 	return -ESTALE;
 }
+
+int domain_lock(struct domain *d, enum domain_lock which, bool wait)
+{
+	int own = domain_fd(d) < 0 ? -1 : reopen(domain_local(d)), err;
+
+	if (own < 0)
+		return own;
+	do
+		err = row_lock(own, which, F_WRLCK, wait ? F_OFD_SETLKW : F_OFD_SETLK);
+	while (err == -EINTR);
+	if (err >= 0)
+		return own;
+	close(own);
+	return err;
+}
+
+/* A child that was forked meanwhile has the open file, too. */
+void domain_unlock(int lock, enum domain_lock which)
+{
+	if (lock < 0)
+		return;
+	row_lock(lock, which, F_UNLCK, F_OFD_SETLK);
+	close(lock);
+}
+
+/* ---- limits --------------------------------------------------------------------- */
+
+enum { LIMITS_WORDS = sizeof(struct mem_limits) / sizeof(u64) };
+static_assert(sizeof(struct mem_limits) % sizeof(u64) == 0, "copied by words");
+
+static void copy_words(u64 *dst, const u64 *src)
+{
+	for (int i = 0; i < LIMITS_WORDS; i++)
+		__atomic_store_n(&dst[i], __atomic_load_n(&src[i], __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+}
+
+/* The copy in force is overwritten by the next but one change at the earliest,
+ * so an unchanged number says that what was read is whole. A writer that dies
+ * leaves nothing behind but his half of the other copy. */
+void domain_limits(const struct domain *d, struct mem_limits *out)
+{
+	u32 seq;
+
+	do {
+		seq = atomic_load_explicit(&d->limits_seq, memory_order_acquire);
+		copy_words((u64 *)out, (const u64 *)&d->limits[seq & 1]);
+		atomic_thread_fence(memory_order_acquire);
+	} while (seq != atomic_load_explicit(&d->limits_seq, memory_order_relaxed));
+	if (unlikely(mem_limits_check(out) != NULL))
+		default_limits(out);
+}
+
+int domain_set_limits(struct domain *d, const struct mem_limits *l)
+{
+	int lock;
+	u32 seq;
+
+	if (mem_limits_check(l))
+		return -EINVAL;
+	lock = domain_lock(d, LOCK_LIMITS, true);
+	seq = atomic_load(&d->limits_seq) + 1;
+	copy_words((u64 *)&d->limits[seq & 1], (const u64 *)l);
+	atomic_store(&d->limits_seq, seq);
+	domain_unlock(lock, LOCK_LIMITS);
+	atomic_fetch_add(&d->config, 1);
+	domain_look(d);
+	return 0;
+}
+
+/* ---- rows --------------------------------------------------------------------------- */
 
 int domain_hold_row(struct domain *d, u32 row, int *fd)
 {

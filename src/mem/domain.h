@@ -39,14 +39,13 @@ enum counter {
 
 /* A row of the table of arenas. Its charge counts until a reaper has taken it
  * back, so the state moves by compare-and-swap of one word, which also names
- * the generation (a reaper that was slow must not hit the next owner) and,
- * while it is being reaped, who does that (it may die, too). A family is alive
+ * the generation. A family is alive
  * as long as the byte of its row in the domain object is locked: every mapping
  * of the family holds that lock, the kernel drops it with the last one. */
 enum row_state { ROW_FREE, ROW_MAKING, ROW_LIVE, ROW_REAPING };
 
 struct domain_arena {
-	_Atomic u64 state;	/* row_state | generation << 2 | reaper's pid << 32 */
+	_Atomic u64 state;	/* row_state | generation << 2 */
 	_Atomic u32 seq;	/* odd while the counters below change */
 	_Atomic s32 pid;	/* whose event thread holds the memfds ... */
 	_Atomic s32 tid;
@@ -72,6 +71,7 @@ static inline enum row_state domain_row_state(const struct domain_arena *row)
 bool domain_row_deserted(const struct domain_arena *row);
 
 struct domain_proc {		/* a row of the table of processes */
+	_Atomic u64 space;	/* in which the pid is one: inode of its namespace */
 	_Atomic s32 pid;	/* 0: free */
 	_Atomic u32 arena;	/* row of its family's */
 	_Atomic u64 start_time;
@@ -89,7 +89,6 @@ struct domain {
 	/* Limits are written into the copy that is not in force, then the
 	 * number is raised: copy limits_seq % 2 counts. */
 	_Atomic u32 limits_seq;
-	_Atomic s32 limits_writer;	/* pid; 0: nobody */
 	struct mem_limits limits[2];
 	_Atomic u32 config;	/* raised when limits or the count of arenas change */
 	_Atomic u32 linux_rules;	/* for tests: without D8.4 and D8.5 */

@@ -20,6 +20,14 @@ static inline struct domain_local *domain_local(const struct domain *d)
 	return (struct domain_local *)((uintptr_t)d - PAGE_BYTES);
 }
 
+/* Bytes of the object behind those of the rows; for as long as it takes. Locks of
+ * open files: the kernel drops a dead one's, and process ids mean nothing to those
+ * who share a domain from several containers. -errno: it is not locked (-EAGAIN,
+ * -EACCES: somebody has it). */
+enum domain_lock { LOCK_LIMITS = DOMAIN_ARENAS, LOCK_REAPER };
+int domain_lock(struct domain *d, enum domain_lock which, bool wait);
+void domain_unlock(int lock, enum domain_lock which);
+
 /* A descriptor of its own for the object, with the row's liveness lock taken
  * through it: whatever maps it keeps the row alive. 0 or -errno; a private
  * domain has none, *fd is -1 then. */

@@ -2,8 +2,8 @@
  * reap.c - what dead families and processes left in the domain (D8.9).
  *
  * A row that is not free and whose lock nobody holds belongs to nobody. The
- * reaper claims it by one compare-and-swap that names him; if he dies on the
- * way, the next one takes over. What he subtracts he has taken out of the row
+ * reaper, who has a lock of his own meanwhile, claims it by one compare-and-swap;
+ * if he dies on the way, the next one takes over. What he subtracts he has taken out of the row
  * first, so that a death in between leaves the total too high, which the audit
  * at the end of every reaping finds.
  */
@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "mem/domain_local.h"
 
@@ -62,18 +63,27 @@ bool domain_row_deserted(const struct domain_arena *row)
 	return pid == atomic_load(&row->tid) || process_dead(pid, atomic_load(&row->start_time));
 }
 
+static u64 pid_space(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) ? 0 : st.st_ino;
+}
+
 /* ---- processes -------------------------------------------------------------------- */
 
 void domain_proc_add(struct domain *d, u32 row)
 {
 	s32 self = getpid();
+	u64 space = pid_space();
 	struct domain_proc *p;
 	int i;
 
 	for (i = 0; i < DOMAIN_PROCS; i++) {
 		s32 seen = atomic_load(&d->procs[i].pid);
+		bool ours = atomic_load(&d->procs[i].space) == space;
 
-		if (seen && seen != self)
+		if (seen && (seen != self || !ours))
 			continue;
 		if (seen == self || atomic_compare_exchange_strong(&d->procs[i].pid, &seen, self))
 			break;
@@ -81,6 +91,7 @@ void domain_proc_add(struct domain *d, u32 row)
 	if (i == DOMAIN_PROCS)
 		return;		/* it runs all the same, unlisted */
 	p = &d->procs[i];
+	atomic_store(&p->space, space);
 	atomic_store(&p->arena, row);
 	atomic_store(&p->start_time, proc_start_time(self));
 	snprintf(p->comm, sizeof(p->comm), "%.15s", program_invocation_short_name);
@@ -89,22 +100,36 @@ void domain_proc_add(struct domain *d, u32 row)
 void domain_proc_del(struct domain *d)
 {
 	s32 self = getpid();
+	u64 space = pid_space();
 
 	for (int i = 0; i < DOMAIN_PROCS; i++) {
 		s32 pid = self;
 
-		if (atomic_compare_exchange_strong(&d->procs[i].pid, &pid, 0))
+		if (atomic_load(&d->procs[i].space) == space &&
+		    atomic_compare_exchange_strong(&d->procs[i].pid, &pid, 0))
 			return;
 	}
 }
 
+/* Another container's pid says nothing here: its family does. */
+static bool is_gone(const struct domain *d, const struct domain_proc *p, s32 pid, u64 space)
+{
+	u32 row = atomic_load(&p->arena);
+
+	if (atomic_load(&p->space) == space)
+		return process_dead(pid, atomic_load(&p->start_time));
+	return row >= DOMAIN_ARENAS || !domain_row_held(d, row);
+}
+
 static void reap_procs(struct domain *d)
 {
+	u64 space = pid_space();
+
 	for (int i = 0; i < DOMAIN_PROCS; i++) {
 		struct domain_proc *p = &d->procs[i];
 		s32 pid = atomic_load(&p->pid);
 
-		if (pid && process_dead(pid, atomic_load(&p->start_time)))
+		if (pid && is_gone(d, p, pid, space))
 			atomic_compare_exchange_strong(&p->pid, &pid, 0);
 	}
 }
@@ -117,27 +142,31 @@ static s64 plausible(s64 n, s64 of)
 	return n < 0 || n > of ? 0 : n;
 }
 
+/* One that is being reaped, by whoever has the lock, is held by nobody either. */
+static bool is_dead(const struct domain *d, u32 i)
+{
+	return domain_row_state(&d->arenas[i]) != ROW_FREE && !domain_row_held(d, i);
+}
+
+static bool any_dead(const struct domain *d)
+{
+	for (u32 i = 0; i < DOMAIN_ARENAS; i++)
+		if (is_dead(d, i))
+			return true;
+	return false;
+}
+
+/* The state first: who claims a free row holds it before. */
 static bool claim_dead(struct domain *d, u32 i, u64 *claimed)
 {
 	struct domain_arena *row = &d->arenas[i];
 	u64 state = atomic_load(&row->state);
 
-	switch ((enum row_state)(state & 3)) {
-	case ROW_FREE:
+	if (!is_dead(d, i))
 		return false;
-	case ROW_MAKING:
-	case ROW_LIVE:
-		if (domain_row_held(d, i))
-			return false;
-		break;
-	case ROW_REAPING:
-		if (state >> 32 == (u64)getpid() || kill((pid_t)(state >> 32), 0) == 0 ||
-		    errno != ESRCH)
-			return false;
-		break;
-	}
-	*claimed = (state & UINT32_MAX & ~3ull) | ROW_REAPING | (u64)(u32)getpid() << 32;
-	return atomic_compare_exchange_strong(&row->state, &state, *claimed);
+	*claimed = (state & ~3ull) | ROW_REAPING;
+	return (state & 3) != ROW_FREE &&
+	       atomic_compare_exchange_strong(&row->state, &state, *claimed);
 }
 
 static s64 reap_row(struct domain *d, u32 i, u64 claimed)
@@ -157,8 +186,7 @@ static s64 reap_row(struct domain *d, u32 i, u64 claimed)
 	atomic_store(&row->orphans, 0);
 	atomic_store(&row->timewait, 0);
 	atomic_store(&row->pid, 0);
-	atomic_compare_exchange_strong(&row->state, &claimed,
-				       claimed & UINT32_MAX & ~3ull);
+	atomic_compare_exchange_strong(&row->state, &claimed, claimed & ~3ull);
 	atomic_fetch_add(&d->config, 1);
 	domain_count(d, CNT_MemReaped, (u64)pages);
 	return pages;
@@ -169,9 +197,13 @@ static bool reap_rows(struct domain *d, long *pages)
 {
 	bool any = false;
 	u64 claimed;
+	int lock;
 
 	*pages = 0;
-	if (domain_fd(d) < 0 || domain_local(d)->readonly)
+	if (domain_fd(d) < 0 || domain_local(d)->readonly || !any_dead(d))
+		return false;
+	lock = domain_lock(d, LOCK_REAPER, false);
+	if (lock < 0)
 		return false;
 	for (u32 i = 0; i < DOMAIN_ARENAS; i++) {
 		if (!claim_dead(d, i, &claimed))
@@ -179,6 +211,7 @@ static bool reap_rows(struct domain *d, long *pages)
 		*pages += reap_row(d, i, claimed);
 		any = true;
 	}
+	domain_unlock(lock, LOCK_REAPER);
 	return any;
 }
 

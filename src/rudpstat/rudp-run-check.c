@@ -90,9 +90,9 @@ static void check_files(void)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < FILES_WANTED)
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_max < FILES_WANTED)
 		note("only %lu descriptors may be open; each socket takes up to two",
-		     (unsigned long)rl.rlim_cur);
+		     (unsigned long)rl.rlim_max);
 }
 
 static void tell_domain(void)

@@ -435,7 +435,7 @@ START_TEST(t93_audit_waits_for_a_moment)
 	atomic_store(&row->seq, 1);
 	ck_assert_int_eq(domain_audit(d), 0);
 	atomic_store(&row->seq, 2);
-	atomic_store(&row->state, ROW_REAPING | (u64)(u32)getpid() << 32);
+	atomic_store(&row->state, ROW_REAPING);
 	ck_assert_int_eq(domain_audit(d), 0);
 	ck_assert_int_eq(domain_allocated(d), 5);
 	atomic_store(&row->state, ROW_FREE);
@@ -481,6 +481,58 @@ START_TEST(processes_are_listed_while_they_live)
 END_TEST
 
 /* A full table of arenas is an error, not a crash. */
+static void leave_dead(struct domain *d, u32 i, enum row_state state, s64 pages)
+{
+	atomic_store(&d->arenas[i].pid, 1);	/* lives in every container */
+	atomic_store(&d->arenas[i].charged, pages);
+	atomic_fetch_add(&d->memory_allocated, pages);
+	atomic_store(&d->arenas[i].state, state);
+}
+
+/* Locks tell who lives: a domain may be shared by containers. */
+START_TEST(process_ids_say_nothing)
+{
+	struct domain *d = attach();
+	int hold, ready[2];
+	pid_t pid;
+	char c;
+
+	leave_dead(d, 3, ROW_LIVE, 7);
+	leave_dead(d, 4, ROW_REAPING, 8);	/* its reaper has died */
+	ck_assert_int_eq(domain_reap_rows(d), 15);
+	ck_assert_int_eq(domain_allocated(d), 0);
+	/* one reaps at a time */
+	leave_dead(d, 3, ROW_REAPING, 9);
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		if (domain_lock(d, LOCK_REAPER, false) < 0 ||
+		    domain_lock(d, LOCK_LIMITS, false) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	ck_assert_int_eq(read(ready[0], &c, 1), 1);
+	ck_assert_int_eq(domain_reap_rows(d), 0);
+	ck_assert_int_lt(domain_lock(d, LOCK_LIMITS, false), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(domain_reap_rows(d), 9);
+	ck_assert_int_eq(domain_set_limits(d, &lim), 0);
+	/* a process elsewhere is listed as long as its family lives */
+	ck_assert_int_eq(domain_hold_row(d, 5, &hold), 0);
+	atomic_store(&d->arenas[5].state, ROW_LIVE);
+	atomic_store(&d->procs[0].space, 1);
+	atomic_store(&d->procs[0].arena, 5);
+	atomic_store(&d->procs[0].pid, INT32_MAX);
+	domain_reap(d);
+	ck_assert_int_eq(atomic_load(&d->procs[0].pid), INT32_MAX);
+	close(hold);
+	domain_reap(d);
+	ck_assert_int_eq(atomic_load(&d->procs[0].pid), 0);
+	domain_detach(d);
+}
+END_TEST
+
 START_TEST(rows_run_out)
 {
 	struct domain *d = attach();
@@ -518,6 +570,7 @@ int main(void)
 	tcase_add_test(t, t93_corrupt_counters);
 	tcase_add_test(t, t93_audit_waits_for_a_moment);
 	tcase_add_test(t, processes_are_listed_while_they_live);
+	tcase_add_test(t, process_ids_say_nothing);
 	tcase_add_test(t, rows_run_out);
 	suite_add_tcase(s, t);
 	return run_suite(s);
