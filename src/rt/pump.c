@@ -40,7 +40,7 @@ static struct {
 	_Atomic u32 back;		/* and is asked to come back */
 
 	/* the event thread's */
-	ev_io ports;
+	ev_io ports, none;
 	ev_timer check;
 	u32 seen, quiet, late;
 } pump;
@@ -487,6 +487,11 @@ int pump_driver_init(void)
 	ev_io_init(&pump.ports, on_ports, drv.ports_epfd, EV_READ);
 	ev_timer_init(&pump.check, on_check, CHECK_S, CHECK_S);
 	ev_io_start(drv.loop, &pump.ports);
+	/* Never ready. With it the loop changes what it waits for; else it would take
+	 * the set out and put it in again, where the kernel looks for circles: at all
+	 * its members, thousands in a client. */
+	ev_io_init(&pump.none, on_ports, drv.ports_epfd, EV_WRITE);
+	ev_io_start(drv.loop, &pump.none);
 	return 0;
 }
 
