@@ -379,8 +379,11 @@ static int start_connect(struct sock *sk, int fd, const struct sockaddr *sa, soc
 		return ret;
 	/* The kernel has chosen our name, and for 0.0.0.0 the peer's. */
 	read_local_name(sk);
-	sys_call6(SYS_getpeername, sock_udp_fd(sk), (long)&sk->peer,
-		  (long)&(socklen_t){ sizeof(sk->peer) }, 0, 0, 0);
+	if (sk->family != AF_INET || addr_is_any(&sk->peer))
+		sys_call6(SYS_getpeername, sock_udp_fd(sk), (long)&sk->peer,
+			  (long)&(socklen_t){ sizeof(sk->peer) }, 0, 0, 0);
+	else
+		memset(sk->peer.in.sin_zero, 0, sizeof(sk->peer.in.sin_zero));
 	sk->bound = sk->port.connected = true;
 	sk->port.wildcard = false;
 	sk->conn.rcv_credit = sk->port.capacity;

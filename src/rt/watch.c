@@ -566,8 +566,9 @@ static void share_all(void (*newly)(u32 index, u32 gen))
 		struct local *l = local_get(i);
 		struct sock *sk = rt_sock(i);
 
-		if (!l || !sk || !atomic_load(&l->refs) || atomic_exchange(&l->shared, true))
-			continue;
+		if (!l || !sk || !atomic_load(&l->refs) || atomic_load(&l->shared))
+			continue;	/* not written: it stays one page with other children's */
+		atomic_store(&l->shared, true);
 		if (!atomic_exchange(&sk->shared, 1) && newly)
 			newly(i, atomic_load(&sk->gen));
 	}
