@@ -5,12 +5,15 @@
 
 static const struct timespec at_once, long_enough = { 10, 0 };
 
+/* Younger machines have no number for what a newer call can do as well. */
+#ifdef SYS_poll
 static long by_poll(int fd, bool wait)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
 
 	return syscall(SYS_poll, &p, 1, wait ? 10000 : 0);
 }
+#endif
 
 static long by_ppoll(int fd, bool wait)
 {
@@ -20,6 +23,7 @@ static long by_ppoll(int fd, bool wait)
 	return syscall(SYS_ppoll, &p, 1, &ts, NULL, 0);
 }
 
+#ifdef SYS_select
 static long by_select(int fd, bool wait)
 {
 	struct timeval tv = { wait ? 10 : 0, 0 };
@@ -29,6 +33,7 @@ static long by_select(int fd, bool wait)
 	FD_SET(fd, &rd);
 	return syscall(SYS_select, fd + 1, &rd, NULL, NULL, &tv);
 }
+#endif
 
 static long by_pselect(int fd, bool wait)
 {
@@ -51,6 +56,7 @@ static int set_of(int fd)
 
 static int set;
 
+#ifdef SYS_epoll_wait
 static long by_epoll_wait(int fd, bool wait)
 {
 	struct epoll_event ev;
@@ -58,6 +64,7 @@ static long by_epoll_wait(int fd, bool wait)
 	(void)fd;
 	return syscall(SYS_epoll_wait, set, &ev, 1, wait ? 10000 : 0);
 }
+#endif
 
 static long by_epoll_pwait(int fd, bool wait)
 {
@@ -88,8 +95,16 @@ static const struct {
 	const char *name;
 	long (*wait)(int fd, bool wait);
 } ways[] = {
-	{ "poll", by_poll }, { "ppoll", by_ppoll }, { "select", by_select },
-	{ "pselect6", by_pselect }, { "epoll_wait", by_epoll_wait },
+#ifdef SYS_poll
+	{ "poll", by_poll },
+#endif
+#ifdef SYS_select
+	{ "select", by_select },
+#endif
+#ifdef SYS_epoll_wait
+	{ "epoll_wait", by_epoll_wait },
+#endif
+	{ "ppoll", by_ppoll }, { "pselect6", by_pselect },
 	{ "epoll_pwait", by_epoll_pwait }, { "epoll_pwait2", by_epoll_pwait2 },
 	{ "the function", by_functions },
 };

@@ -35,6 +35,10 @@
 
 #define NELEM(a) (sizeof(a) / sizeof((a)[0]))
 
+#ifdef __aarch64__		/* its libc has that for what was linked long ago alone */
+__asm__(".symver __send, __send@GLIBC_2.17");
+#endif
+
 extern int family;		/* AF_INET or AF_INET6 */
 
 union addr {

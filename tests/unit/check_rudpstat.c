@@ -23,7 +23,7 @@ END_TEST
 /* A domain that nobody uses is a name; the only one that is asked for is told. */
 START_TEST(unused_domains_are_named)
 {
-	char other[DOMAIN_NAME_MAX + 8], args[160], want[80];
+	char other[DOMAIN_NAME_MAX + 8], args[256], want[80];
 	struct domain *d;
 
 	snprintf(other, sizeof(other), "%s.idle", name);
