@@ -27,8 +27,8 @@ program_svn()
 	check "svn: it is right" cmp got "$tmp/page"
 }
 
-program git 1000000 git
-program_git()
+# repo.git, which is empty, and work, with a page in it.
+repositories()
 {
 	export HOME=$PWD
 	git config --global user.name me
@@ -38,6 +38,12 @@ program_git()
 	git init -q work
 	cp "$tmp/page" work
 	(cd work && git add page && git commit -q -m page)
+}
+
+program git 1000000 git
+program_git()
+{
+	repositories
 	new_port
 	server git git daemon --reuseaddr --listen=127.0.0.1 --port="$port" --export-all \
 		--enable=receive-pack --base-path="$PWD"
@@ -50,15 +56,8 @@ program_git()
 program git_http 1000000 git lighttpd /usr/lib/git-core/git-http-backend
 program_git_http()
 {
-	export HOME=$PWD
-	git config --global user.name me
-	git config --global user.email me@localhost
-	git config --global safe.directory '*'
-	git init -q --bare repo.git
+	repositories
 	git -C repo.git config http.receivepack true
-	git init -q work
-	cp "$tmp/page" work
-	(cd work && git add page && git commit -q -m page)
 	new_port
 	cat >conf <<-END
 	server.modules = ("mod_alias", "mod_cgi", "mod_setenv")
