@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include "rt/files.h"
 #include "rt/log.h"
 #include "rt/pump.h"
 #include "rt/rt.h"
@@ -108,6 +109,7 @@ void exit_if_asked(void)
 		pid = fork();
 		if (pid == 0) {
 			atomic_store(&exit_asked, 0);
+			files_child();
 			become_caretaker();
 			rt_log(RUDP_LOG_INFO, "caretaker", "sockets=%u", drv.nknown);
 			return;

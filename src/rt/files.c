@@ -15,7 +15,8 @@ enum {
 	FEW_OF = 16,		/* ... but no more than this part of it */
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* A handler that comes between files_hold() and the exec finds it taken. */
+static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static struct rlimit was;		/* before the limit was lifted last */
 static rlim_t lifted;			/* to this; nobody else would choose it */
 static int top;				/* the event thread's: highest that was made */
@@ -40,7 +41,8 @@ bool files_lift(void)
 {
 	struct rlimit rl, now;
 
-	pthread_mutex_lock(&lock);
+	if (pthread_mutex_lock(&lock))
+		return false;
 	if (!limit(NULL, &now) && now.rlim_max > now.rlim_cur + 1) {
 		rl = (struct rlimit){ now.rlim_max - 1, now.rlim_max };
 		was = now;
@@ -81,9 +83,8 @@ void files_mend(void)
 
 void files_child(void)
 {
-	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	lock = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 	files_mend();
-	top = 0;
 }
 
 /* ---- the event thread's table ------------------------------------------------------- */
