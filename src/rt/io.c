@@ -308,7 +308,8 @@ static size_t pull_iov(struct sock *sk, const struct msghdr *msg, size_t skip, i
 	return done;
 }
 
-/* recv() of no bytes waits for a byte as any other, and leaves it there. */
+/* recv() of no bytes waits for a byte as any other, and leaves it there; having
+ * waited, in vain or not, it says 0. */
 static size_t peek_none(struct sock *sk, int *err)
 {
 	u8 byte;
@@ -326,15 +327,16 @@ static int recv_allowed(const struct sock *sk)
 	return kind == SK_CONN || kind == SK_RELAY ? 0 : -ENOTCONN;
 }
 
-/* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. Who
- * only looks does not come to the end. */
+/* A blocking call waits for SO_RCVLOWAT bytes, with MSG_WAITALL for all. The end,
+ * or an error, is left to the next call; who only looks does not come to it. */
 static bool enough(const struct sock *sk, size_t done, size_t total, int flags)
 {
 	const struct conn *c = &sk->conn;
 
 	if (conn_at_mark(c))
 		return done > 0;
-	if (flags & MSG_PEEK && done && (c->err || c->rcv_shut || c->state == CONN_CLOSED))
+	if (done && (c->err || c->rcv_shut || c->state == CONN_CLOSED) &&
+	    (flags & MSG_PEEK || !conn_unread(c)))
 		return true;
 	return (total && done >= total) || (done && !(flags & MSG_WAITALL) &&
 				 done >= min(total, (size_t)max(c->opts.rcvlowat, 1u)));
@@ -373,11 +375,14 @@ ssize_t sock_recvmsg(struct sock_ref *r, int fd, struct msghdr *msg, int flags)
 		sk->peek_seen = flags & MSG_PEEK ? sk->conn.rcv_nxt : 0;
 		ret = sock_wait(r, fd, true, wait_limit(until, done));
 		if (ret < 0) {
-			err = ret;
+			err = total ? ret : 0;
 			if (!done || sock_lock(r))
 				goto out;
 			break;
 		}
+		err = 0;
+		if (!total || (!(flags & MSG_PEEK) && enough(sk, done, total, flags)))
+			break;
 	}
 	if (!done)
 		error_taken(sk, fd, err);

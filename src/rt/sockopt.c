@@ -304,6 +304,8 @@ int sock_ioctl(struct sock_ref *r, int fd, unsigned long req, void *arg)
 	case SIOCGSTAMP_OLD:
 	case SIOCGSTAMPNS_OLD:
 		return -ENOENT;
+	case SIOCPROTOPRIVATE:		/* a mirror's own: SIOCUNIXFILE */
+		return -ENOTTY;
 	case SIOCGIFADDR:
 	case SIOCGIFBRDADDR:
 	case SIOCGIFNETMASK:

@@ -196,6 +196,45 @@ static void around_the_mark(void)
 	close(s);
 }
 
+/* Of no bytes: waits as any other, and says nothing of what came. */
+static void none_for_a_while(void)
+{
+	struct timeval tv = { 0, 20000 };
+	int c, s;
+
+	pair(&c, &s);
+	say("dontwait", recv(s, buf, 0, MSG_DONTWAIT));
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	say("in vain", recv(s, buf, 0, 0));
+	say("a byte, in vain", recv(s, buf, 1, 0));
+	write_all(c, "x", 1);
+	await(s, POLLIN);
+	say("it is there", recv(s, buf, 0, 0));
+	say("and had", recv(s, buf, 1, 0));
+	close(c);
+	await(s, POLLRDHUP);
+	say("the end", recv(s, buf, 0, 0));
+	close(s);
+}
+
+/* What was there before a reset is had; the reset is the next call's. */
+static void all_and_a_reset(void)
+{
+	int c, s;
+
+	pair(&c, &s);
+	write_all(c, "data", 4);
+	await(s, POLLIN);
+	linger0(c);
+	close(c);
+	await(s, POLLERR);
+	say("waiting for all", recv(s, buf, 10, MSG_WAITALL));
+	show_poll("the error is left", s);
+	say("recv", recv(s, buf, 10, MSG_WAITALL));
+	say("and again", recv(s, buf, 10, MSG_WAITALL));
+	close(s);
+}
+
 /* A bit that TCP has no use for, and AF_UNIX has. */
 static void band(int c)
 {
@@ -227,6 +266,8 @@ int main(int argc, char **argv)
 	refused();
 	listeners_names();
 	around_the_mark();
+	all_and_a_reset();
+	none_for_a_while();
 	pair(&c, &s);
 	nothing_is_sent(c);
 	message_flags(c, s);

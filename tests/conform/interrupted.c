@@ -2,10 +2,12 @@
  * time limit, and a handler that jumps out (signal(7)). */
 #include "conform.h"
 #include <setjmp.h>
+#include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 
-enum kind { READS, LOOKS, WRITES, ACCEPTS };
+enum kind { READS, LOOKS, WRITES, ACCEPTS, CONNECTS };
 enum mode { PLAIN, RESTART, LIMIT, JUMP };
 
 static char big[4096];
@@ -108,6 +110,35 @@ static ssize_t do_sendmmsg(int fd)
 	return sendmmsg(fd, &m, 1, 0);
 }
 
+static ssize_t do_pwritev2(int fd)
+{
+	struct iovec v = { big, 1 };
+
+	return pwritev2(fd, &v, 1, -1, 0);
+}
+
+static int file, tube[2];
+
+static ssize_t do_sendfile(int fd)
+{
+	off_t at = 0;
+
+	return sendfile(fd, file, &at, 1);
+}
+
+static ssize_t do_splice(int fd)
+{
+	return splice(fd, NULL, tube[1], NULL, 1, 0);
+}
+
+static union addr full;		/* where a connect waits */
+static socklen_t full_len;
+
+static ssize_t do_connect(int fd)
+{
+	return connect(fd, &full.sa, full_len);
+}
+
 static int taken(int fd)
 {
 	if (fd < 0)
@@ -184,6 +215,13 @@ static ssize_t do_pwait(int fd)
 	return new_set(fd) ? -1 : epoll_pwait(ep, &ev, 1, -1, NULL);
 }
 
+static ssize_t do_pwait2(int fd)
+{
+	struct epoll_event ev;
+
+	return new_set(fd) ? -1 : epoll_pwait2(ep, &ev, 1, NULL, NULL);
+}
+
 static const struct call {
 	const char *name;
 	ssize_t (*fn)(int fd);
@@ -196,10 +234,13 @@ static const struct call {
 	{ "poll", do_poll, LOOKS }, { "ppoll", do_ppoll, LOOKS },
 	{ "select", do_select, LOOKS }, { "pselect", do_pselect, LOOKS },
 	{ "epoll_wait", do_epoll, LOOKS }, { "epoll_pwait", do_pwait, LOOKS },
+	{ "epoll_pwait2", do_pwait2, LOOKS }, { "splice", do_splice, READS },
 	{ "write", do_write, WRITES }, { "writev", do_writev, WRITES },
 	{ "send", do_send, WRITES }, { "sendto", do_sendto, WRITES },
 	{ "sendmsg", do_sendmsg, WRITES }, { "sendmmsg", do_sendmmsg, WRITES },
+	{ "pwritev2", do_pwritev2, WRITES }, { "sendfile", do_sendfile, WRITES },
 	{ "accept", do_accept, ACCEPTS }, { "accept4", do_accept4, ACCEPTS },
+	{ "connect", do_connect, CONNECTS },
 };
 
 static void on_signal(int sig)
@@ -229,6 +270,8 @@ static void let_go(struct work *w)
 	if (w->call->kind == ACCEPTS) {
 		w->more = fresh();
 		connect(w->more, &w->a.sa, w->len);
+	} else if (w->call->kind == CONNECTS) {
+		close(accept(w->more, NULL, NULL));
 	} else if (w->call->kind == WRITES) {
 		nonblocking(w->other, true);
 		while (!done)
@@ -264,20 +307,20 @@ static void *disturber(void *arg)
 /* One that nothing fits into serves all who are not to get through. */
 static void full_pair(struct work *w)
 {
-	static int full, peer;
+	static int filled, peer;
 
-	if (!full || w->mode == RESTART) {
+	if (!filled || w->mode == RESTART) {
 		pair(&w->fd, &w->other);
 		fill(w->fd);
 		nonblocking(w->fd, false);
 	}
 	if (w->mode == RESTART)
 		return;
-	if (!full) {
-		full = w->fd;
+	if (!filled) {
+		filled = w->fd;
 		peer = w->other;
 	}
-	w->fd = dup(full);
+	w->fd = dup(filled);
 	w->other = dup(peer);
 }
 
@@ -287,6 +330,12 @@ static void begin(struct work *w)
 
 	if (w->call->kind == ACCEPTS) {
 		w->fd = listener(4, &w->a, &w->len);
+	} else if (w->call->kind == CONNECTS) {
+		w->more = listener(0, &full, &full_len);
+		w->other = fresh();
+		connect(w->other, &full.sa, full_len);
+		await(w->more, POLLIN);
+		w->fd = fresh();
 	} else if (w->call->kind == WRITES) {
 		full_pair(w);
 	} else {
@@ -358,6 +407,9 @@ int main(int argc, char **argv)
 					     "a jump" };
 
 	start(argc, argv);
+	file = memfd_create("file", MFD_CLOEXEC);
+	if (pipe(tube) || write(file, "x", 1) != 1)
+		return 1;
 	main_thread = pthread_self();
 	main_tid = (pid_t)syscall(SYS_gettid);
 	for (int mode = PLAIN; mode <= JUMP; mode++) {

@@ -21,6 +21,49 @@ static void ask_all(const char *what, int fd)
 	ask("SIOCATMARK", fd, SIOCATMARK);
 }
 
+/* Questions about interfaces and the like, which any socket of the family is asked. */
+static void interfaces(const char *what, int fd)
+{
+	static const struct { const char *name; unsigned long req; } some[] = {
+		{ "SIOCGIFNAME", SIOCGIFNAME }, { "SIOCGIFINDEX", SIOCGIFINDEX },
+		{ "SIOCGIFFLAGS", SIOCGIFFLAGS }, { "SIOCGIFADDR", SIOCGIFADDR },
+		{ "SIOCGIFDSTADDR", SIOCGIFDSTADDR }, { "SIOCGIFBRDADDR", SIOCGIFBRDADDR },
+		{ "SIOCGIFNETMASK", SIOCGIFNETMASK }, { "SIOCGIFMETRIC", SIOCGIFMETRIC },
+		{ "SIOCGIFMTU", SIOCGIFMTU }, { "SIOCGIFHWADDR", SIOCGIFHWADDR },
+		{ "SIOCGIFTXQLEN", SIOCGIFTXQLEN }, { "SIOCGIFMAP", SIOCGIFMAP },
+		{ "SIOCGIFPFLAGS", SIOCGIFPFLAGS }, { "SIOCGIFSLAVE", SIOCGIFSLAVE },
+		{ "SIOCGIFMEM", SIOCGIFMEM }, { "SIOCGIFENCAP", SIOCGIFENCAP },
+		{ "SIOCGIFCOUNT", SIOCGIFCOUNT }, { "SIOCGMIIPHY", SIOCGMIIPHY },
+		{ "SIOCGARP", SIOCGARP }, { "SIOCGRARP", SIOCGRARP }, { "SIOCRTMSG", SIOCRTMSG },
+		{ "SIOCGSTAMP", SIOCGSTAMP_OLD }, { "SIOCGSTAMPNS", SIOCGSTAMPNS_OLD },
+		{ "SIOCGPGRP", SIOCGPGRP }, { "FIOGETOWN", FIOGETOWN }, { "FIOQSIZE", 0x5460 },
+		{ "FIGETBSZ", 2 }, { "TCGETS", TCGETS }, { "SIOCGSKNS", 0x894c },
+		{ "SIOCUNIXFILE", 0x89e0 }, { "the protocol's own", SIOCPROTOPRIVATE },
+	};
+	char room[256] = { 0 };
+
+	printf("interfaces, %s\n", what);
+	for (size_t i = 0; i < NELEM(some); i++) {
+		struct ifreq ifr = { .ifr_name = "lo" };
+		int ret;
+
+		if (some[i].req == SIOCGIFNAME)
+			ifr.ifr_ifindex = 1;
+		memcpy(room, &ifr, sizeof(ifr));
+		ret = ioctl(fd, some[i].req, room);
+		printf("  %s: %s\n", some[i].name, ret < 0 ? ename(errno) : "answered");
+		if (ret > 2)
+			close(ret);
+		memcpy(&ifr, room, sizeof(ifr));
+		ifr.ifr_name[0] = 'x';
+		strcpy(ifr.ifr_name + 1, "none0");
+		if (some[i].req >= SIOCGIFNAME && some[i].req <= SIOCGIFTXQLEN &&
+		    some[i].req != SIOCGIFNAME)
+			printf("    of none: %s\n",
+			       ioctl(fd, some[i].req, &ifr) ? ename(errno) : "answered");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ifreq ifr = { .ifr_name = "lo" };
@@ -57,6 +100,9 @@ int main(int argc, char **argv)
 	say("nonsense", ioctl(s, 0x12345678, &ws));
 	say("SIOCGIFINDEX", ioctl(s, SIOCGIFINDEX, &ifr));
 	say("SIOCGIFADDR", ioctl(family == AF_INET ? s : f, SIOCGIFFLAGS, &ifr));
+	interfaces("fresh", f);
+	interfaces("listener", l);
+	interfaces("connected", c);
 	close(c);
 	close(s);
 	close(l);

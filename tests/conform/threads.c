@@ -90,6 +90,20 @@ static ssize_t do_sendmmsg(int fd)
 	return sendmmsg(fd, &m, 1, MSG_NOSIGNAL);
 }
 
+static ssize_t do_preadv2(int fd)
+{
+	struct iovec v = { big, 1 };
+
+	return preadv2(fd, &v, 1, -1, 0);
+}
+
+static ssize_t do_pwritev2(int fd)
+{
+	struct iovec v = { big, 1 };
+
+	return pwritev2(fd, &v, 1, -1, 0);
+}
+
 static ssize_t do_accept(int fd)
 {
 	return accept(fd, NULL, NULL) < 0 ? -1 : 0;
@@ -110,6 +124,13 @@ static ssize_t do_poll(int fd)
 	struct pollfd p = { fd, POLLIN, 0 };
 
 	return poll(&p, 1, -1);
+}
+
+static ssize_t do_ppoll(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	return ppoll(&p, 1, NULL, NULL);
 }
 
 static ssize_t do_select(int fd)
@@ -134,11 +155,13 @@ static const struct call calls[] = {
 	{ "read", do_read, READS }, { "readv", do_readv, READS },
 	{ "recv", do_recv, READS }, { "recvfrom", do_recvfrom, READS },
 	{ "recvmsg", do_recvmsg, READS }, { "recvmmsg", do_recvmmsg, READS },
-	{ "poll", do_poll, READS }, { "select", do_select, READS },
+	{ "preadv2", do_preadv2, READS },
+	{ "poll", do_poll, READS }, { "ppoll", do_ppoll, READS }, { "select", do_select, READS },
 	{ "epoll_wait", do_epoll, READS },
 	{ "write", do_write, WRITES }, { "writev", do_writev, WRITES_TOO },
 	{ "send", do_send, WRITES }, { "sendto", do_sendto, WRITES_TOO },
 	{ "sendmsg", do_sendmsg, WRITES }, { "sendmmsg", do_sendmmsg, WRITES_TOO },
+	{ "pwritev2", do_pwritev2, WRITES_TOO },
 	{ "accept", do_accept, ACCEPTS }, { "accept4", do_accept4, ACCEPTS },
 	{ "poll of a listener", do_poll, ACCEPTS },
 	{ "connect", do_connect, CONNECTS },
@@ -209,7 +232,7 @@ static void relieve(struct work *w)
 	switch (w->call->kind) {
 	case READS: write_all(w->other, "x", 1); break;
 	case WRITES:
-	case WRITES_TOO: drain(w->other, 200000); break;
+	case WRITES_TOO: drain(w->other, SIZE_MAX); break;	/* to its end */
 	case ACCEPTS:
 		c = fresh();
 		connect(c, &w->a.sa, w->len);
@@ -228,9 +251,9 @@ static void closed_meanwhile(void)
 	for (size_t i = 0; i < NELEM(calls); i++) {
 		struct work w;
 
-		if (calls[i].kind == CONNECTS || is_writer(&calls[i]) ||
-		    calls[i].fn == do_poll || calls[i].fn == do_select ||
-		    calls[i].fn == do_epoll)	/* these look at the number again */
+		if (calls[i].kind == CONNECTS || calls[i].fn == do_select ||
+		    calls[i].fn == do_epoll ||	/* nothing ends them any more */
+		    (calls[i].kind == ACCEPTS && calls[i].fn == do_poll))
 			continue;
 		begin(&w, &calls[i]);
 		say(" close", close(w.fd));
