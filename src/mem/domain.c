@@ -103,7 +103,12 @@ static int link_object(int fd, const char *path)
 	char self[32];
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? -errno : 0;
+	if (!linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	/* no /proc; not every kernel lets everybody do this */
+	return linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) ? -errno : 0;
 }
 
 /* 0, -EEXIST: somebody else was first, or what else is wrong. */
