@@ -44,6 +44,7 @@ bool files_use_spare(void);	/* true: one is free now */
 
 /* The program's: */
 void files_ours(int fd);	/* is one of ours from now on */
+int files_replace(int fd, int ours);	/* dup3(), close-on-exec, onto one of them */
 void files_look(int fd);	/* the program has been given this number */
 bool files_give_way(void);	/* it found none: true: there is one now */
 void files_hold(void);		/* nothing is lifted until files_let_go(): exec */

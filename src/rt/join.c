@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include "mem/arena_layout.h"
 #include "rt/care.h"
+#include "rt/files.h"
 #include "rt/join.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -235,7 +236,7 @@ static void keep_udp(const struct sock *sk, int udp, u32 serial)
 	s32 old = l ? atomic_load(&l->udp_fd) : 0, high;
 
 	if (old && atomic_load(&l->udp_serial) != serial) {
-		sys_call6(SYS_dup3, udp, old - 1, O_CLOEXEC, 0, 0, 0);
+		files_replace(udp, old - 1);
 		atomic_store(&l->udp_serial, serial);
 	}
 	if (!l || old) {

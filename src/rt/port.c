@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include "rt/files.h"
 #include "rt/plain.h"
 #include "rt/rt.h"
 #include "rt/sys.h"
@@ -105,7 +106,7 @@ int port_open(struct sock *sk)
 	ret = sys_bind(fd, &sk->local, sk->addr_len);
 	reuse(fd, 0);
 	if (!ret)
-		ret = (int)sys_call6(SYS_dup3, fd, udp_fd, O_CLOEXEC, 0, 0, 0);
+		ret = files_replace(fd, udp_fd);
 	if (ret >= 0)
 		atomic_store(&l->udp_serial, atomic_fetch_add(&sk->udp_serial, 1) + 1);
 	rt_fd_forget(fd);

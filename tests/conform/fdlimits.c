@@ -128,8 +128,8 @@ static void all_connected(rlim_t most)
 	socklen_t len;
 	char x;
 
-	l = listener(8, &a, &len);
 	set_limit(most);
+	l = listener(8, &a, &len);
 	for (;;) {
 		fd = socket(family, SOCK_STREAM, 0);
 		if (fd < 0 || connect(fd, &a.sa, len))
