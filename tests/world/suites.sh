@@ -103,7 +103,11 @@ run_ruby()
 {
 	cd "$(source_of ruby)" || return
 	ours ruby -I tool/lib test/runner.rb --ruby="$(command -v ruby)" --excludes-dir=/nonexistent \
-		-v "test/$1" | sed -n 's|^\[[ 0-9/]*\] \(.*\) = [0-9.]* s$|\1|p'
+		-v "test/$1" |
+		awk '/^\[ *[0-9]+\/[0-9]+\] .* = [0-9.]+ s$/ { sub(/^\[[^]]*\] /, ""); ran[$1] = 1 }
+		at_name { sub(/:$/, "", $1); delete ran[$1] }
+		{ at_name = /^ *[0-9]+\) (Failure|Error):/ }
+		END { for (t in ran) print t }'
 }
 
 has_perl() { command -v prove >/dev/null && source_of perl >/dev/null; }
@@ -154,7 +158,7 @@ run_redis()
 }
 
 has_node() { command -v "$NODE" >/dev/null && source_of nodejs >/dev/null; }
-parts_node() { echo net- tls- cluster- https- http-; }
+parts_node() { echo net- tls- cluster- https- http- http2- child-process-{fork,send}; }
 run_node()
 {
 	local f flags
