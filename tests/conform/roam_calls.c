@@ -206,7 +206,7 @@ static const struct {
 	{ SOL_SOCKET, SO_RCVLOWAT, 5, true }, { SOL_SOCKET, SO_SNDLOWAT, 5, true },
 	{ SOL_SOCKET, SO_RCVTIMEO, 3, false }, { SOL_SOCKET, SO_BROADCAST, 2, true },
 	{ SOL_SOCKET, SO_DONTROUTE, 2, true }, { SOL_SOCKET, SO_PRIORITY, 8, true },
-	{ SOL_SOCKET, SO_PEEK_OFF, 4, true }, { SOL_SOCKET, SO_TIMESTAMP, 2, true },
+	{ SOL_SOCKET, SO_PEEK_OFF, 4, true }, { SOL_SOCKET, SO_SELECT_ERR_QUEUE, 2, true },
 	{ SOL_SOCKET, SO_LINGER, 2, true }, { SOL_SOCKET, 200, 2, true },
 	{ IPPROTO_TCP, TCP_SYNCNT, 300, true }, { IPPROTO_TCP, TCP_LINGER2, 100, true },
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, 9000, true }, { IPPROTO_TCP, TCP_INQ, 3, true },
