@@ -272,6 +272,7 @@ bool pump_take(void)
 {
 	u32 free_seat = 0;
 
+	pump_note_thread();	/* it may have used no sock but by its set */
 	return pump_allowed() &&
 	       (atomic_compare_exchange_strong(&pump.seat, &free_seat, 1) || free_seat == 1);
 }

@@ -1,6 +1,7 @@
-/* threads.c - one socket, several threads: closing, shutting and cancelling
- * while another thread waits in a call on it. */
+/* threads.c - several threads: one waits for a set while another calls; one
+ * socket is closed, shut, cancelled while another thread waits in a call on it. */
 #include "conform.h"
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 
@@ -386,12 +387,50 @@ static void many_open(void)
 	printf("opened and closed in %d threads: %ld wrong\n", MANY, wrong);
 }
 
+static void *waits_for_set(void *arg)
+{
+	struct epoll_event ev;
+
+	return (void *)(long)epoll_wait((int)(long)arg, &ev, 1, -1);
+}
+
+/* A thread that has done nothing yet but wait for a set receives what another
+ * one waits for. */
+static void set_beside_calls(void)
+{
+	enum { CALLS = 300 };
+	struct epoll_event ev = { .events = EPOLLIN };
+	int c, s, set = epoll_create1(EPOLL_CLOEXEC), refused = 0;
+	union addr a;
+	socklen_t len;
+	pthread_t t;
+	void *n;
+
+	pair(&c, &s);
+	epoll_ctl(set, EPOLL_CTL_ADD, c, &ev);
+	port_nobody_has(&a, &len);
+	pthread_create(&t, NULL, waits_for_set, (void *)(long)set);
+	for (int i = 0; i < CALLS; i++) {
+		int fd = fresh();
+
+		refused += connect(fd, &a.sa, len) < 0 && errno == ECONNREFUSED;
+		close(fd);
+	}
+	write_all(s, "x", 1);
+	pthread_join(t, &n);
+	printf("beside a set: %d refused, then %ld event\n", refused, (long)n);
+	close(c);
+	close(s);
+	close(set);
+}
+
 int main(int argc, char **argv)
 {
 	int filler[4], l;
 
 	start(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
+	set_beside_calls();	/* first: no second thread has used a socket yet */
 	l = full_listener(filler);
 	closed_meanwhile();
 	shut_meanwhile(SHUT_RD, "RD");
