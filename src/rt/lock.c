@@ -239,17 +239,6 @@ static u32 ready_now(const struct sock *sk)
 	return conn_ready(&sk->conn) | mirror_shown(sk) | errq;
 }
 
-/* HUP before it is shown (ready.h); but what we are about to show is told to
- * nobody before: an epoll set would not have it yet. */
-static void publish_early(struct sock *sk, bool shows)
-{
-	u32 now = ready_now(sk), early = READY_HUP | READY_ERR;
-
-	if (shows)
-		now &= atomic_load(&sk->ready) | early | SOCK_READY_ERRQ | SOCK_READY_SHOWN;
-	atomic_store(&sk->ready, now);
-}
-
 /* What is not due at once has time until the driver's next tick: a new
  * connection's first timer would wake it for each. */
 static bool driver_oversleeps(const struct sock *sk, usec_t now)
@@ -272,7 +261,9 @@ static unsigned settle(struct sock *sk, int fd, usec_t now)
 	if (kind == SK_RELAY || (kind == SK_CONN && (shows || !show_first(sk))))
 		udp_flush(sk, now);
 	wake = sleepers(sk);
-	publish_early(sk, shows);
+	/* before HUP is shown: ready.h; what rises, since poll() must not fall behind
+	 * the mirror and take back what it said of it */
+	atomic_store(&sk->ready, ready_now(sk));
 	if (rt_bypass)
 		life_meet_peer(sk);
 	if (shows)
