@@ -26,12 +26,23 @@ static u32 pick(struct arena *ar)
 	return atomic_fetch_add(&ar->slot_top, 1) + 1;
 }
 
+/* Memory that nobody has used yet takes the kernel long to find, in which one may be
+ * stopped: not under the lock. */
+static void touch_next(struct arena *ar)
+{
+	u32 next = arena_slots_max(ar);
+
+	if (next < atomic_load_explicit(&arena_local(ar)->slots, memory_order_relaxed))
+		atomic_fetch_or(&slot_at(ar, next)->gen, 0);
+}
+
 void *arena_slot_get(struct arena *ar, u32 *index, u32 *gen)
 {
 	struct slot_entry *e;
 	struct slot_head *s;
 	u32 picked;
 
+	touch_next(ar);
 	arena_lock(ar);
 	picked = pick(ar);
 	if (!picked) {
