@@ -4,7 +4,7 @@
 full_tests += %reldir%/cpython.sh %reldir%/programs.sh
 dist_noinst_SCRIPTS += %reldir%/cpython.sh %reldir%/programs.sh %reldir%/suites.sh
 EXTRA_DIST += %reldir%/amqp.py %reldir%/compare.py %reldir%/cpython.known \
-	%reldir%/daemons.sh %reldir%/aio.py %reldir%/green.py %reldir%/http.pl %reldir%/http2.js %reldir%/irc.py \
+	%reldir%/daemons.sh %reldir%/pools.sh %reldir%/aio.py %reldir%/green.py %reldir%/http.pl %reldir%/http2.js %reldir%/irc.py \
 	%reldir%/jobs.py %reldir%/languages.sh %reldir%/services.sh %reldir%/sockets.escript \
 	%reldir%/sockets.lua %reldir%/sockets.pl %reldir%/sockets.rb %reldir%/sockets.tcl \
 	%reldir%/suites.known %reldir%/tls.js %reldir%/tools.sh %reldir%/torn.py %reldir%/twist.py %reldir%/web.sh

@@ -44,6 +44,7 @@ program()
 . "$world/services.sh"
 . "$world/tools.sh"
 . "$world/daemons.sh"
+. "$world/pools.sh"
 
 as_root() { [ "$(id -u)" = 0 ]; }
 
