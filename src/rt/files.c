@@ -18,7 +18,7 @@ enum {
 /* A handler that comes between files_hold() and the exec finds it taken. */
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static struct rlimit was;		/* before the limit was lifted last */
-static rlim_t lifted;			/* to this; nobody else would choose it */
+static _Atomic rlim_t lifted;		/* to this; nobody else would choose it */
 static int top;				/* the event thread's: highest that was made */
 static int spare[2];			/* its, too; -1: used */
 static _Atomic int lowest = INT_MAX;	/* of ours, in the program's table */
@@ -34,7 +34,17 @@ u32 files_soft(void)
 {
 	struct rlimit rl;
 
-	return limit(NULL, &rl) < 0 ? 1024 : (u32)min(rl.rlim_cur, (rlim_t)INT_MAX);
+	if (limit(NULL, &rl) < 0)
+		return 1024;
+	if (unlikely(rl.rlim_cur == lifted)) {	/* by somebody, for this moment */
+		if (pthread_mutex_lock(&lock)) {
+			rl = was;		/* by this very thread */
+		} else {
+			limit(NULL, &rl);
+			pthread_mutex_unlock(&lock);
+		}
+	}
+	return (u32)min(rl.rlim_cur, (rlim_t)INT_MAX);
 }
 
 bool files_lift(void)

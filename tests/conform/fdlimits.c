@@ -162,11 +162,47 @@ static void all_connected(rlim_t most)
 	close(l);
 }
 
+enum { OPENERS = 8, OPENED = 40 };
+
+static void *opener(void *arg)
+{
+	long right = 0;
+	int fds[2];
+
+	(void)arg;
+	for (int i = 0; i < OPENED; i++) {
+		pair(&fds[0], &fds[1]);
+		right += carry(fds, 2);
+		close(fds[0]);
+		close(fds[1]);
+	}
+	return (void *)right;
+}
+
+/* Numbers are wanted in all of them at once. */
+static void in_threads(void)
+{
+	pthread_t t[OPENERS];
+	long right = 0;
+	void *r;
+
+	set_limit(48);
+	for (int i = 0; i < OPENERS; i++)
+		pthread_create(&t[i], NULL, opener, NULL);
+	for (int i = 0; i < OPENERS; i++) {
+		pthread_join(t[i], &r);
+		right += (long)r;
+	}
+	printf("in threads: %ld\n", right);
+	set_limit(1024);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
 	close_all();
 	at_the_limit();
+	in_threads();
 	all_connected(64);
 	all_connected(300);
 	high_numbers();
