@@ -138,29 +138,23 @@ static void no_number(struct sock *lsk, struct sock *sk)
 	driver_starves();
 }
 
-/* Hands one out: a fresh mirror, its app end in a message. Unlocks before that is
- * sent, for who takes it locks at once. Until we close the app end, nobody hangs up.
+/* Hands one out: a fresh mirror, its app end in a message. Who takes it locks it,
+ * too: then it is the last copy, and a set forgets it when the program closes it.
  * False: there is no number for it now. */
 static bool hand_out(struct sock *lsk, struct sock *sk)
 {
-	u32 gen = atomic_load(&sk->gen);
 	int app = mirror_make(sk);
 	bool none = app == -EMFILE || app == -ENFILE;
 
 	lsk->in_flight++;
 	if (none)
 		no_number(lsk, sk);
-	else if (app < 0)
+	else if (app < 0 || listen_send(lsk, app, sk->index, atomic_load(&sk->gen)) < 0)
 		nobody_takes(lsk, sk);
+	if (app >= 0)
+		sys_close(app);
 	sock_unlock(sk, -1);
-	if (app < 0)
-		return !none;
-	if (listen_send(lsk, app, sk->index, gen) < 0 && sock_lock_unaccepted(sk)) {
-		nobody_takes(lsk, sk);
-		sock_unlock(sk, -1);
-	}
-	sys_close(app);
-	return true;
+	return !none;
 }
 
 void listen_end(struct sock *lsk)
