@@ -6,16 +6,21 @@ need curl
 need_python
 enter "$@"
 
-# plain NAME ARG...: a server that is not preloaded; its port.
-plain()
+# alone NAME SCRIPT ARG...: a server that is not preloaded; its port. Its log may
+# be there from another mode.
+alone()
 {
-	"$python" "$e2e_src/plain.py" serve "${@:2}" >"$1.log" 2>&1 &
+	: >"$1.log"
+	"$python" "$e2e_src/$2" "${@:3}" >"$1.log" 2>&1 &
 	pid=$!
 	pids="$pids $pid"
 	server_log=$tmp/$1.log
 	ready_log '^port' || return
 	port=$(sed -n 's/^port //p' "$1.log")
 }
+
+plain() { alone "$1" plain.py serve "${@:2}"; }
+udp() { alone "$1" garbled.py "${@:2}"; }
 
 # Plain programs are started without the library whatever the mode.
 calls() { run "$python" "$e2e_src/plain.py" call "$1" "$port"; }
@@ -58,18 +63,6 @@ successor()
 	ready_log '^port' || return
 	check "a server without TCP in its place" \
 		run "$python" "$e2e_src/plain.py" call 127.0.0.1 "$port" rudp
-}
-
-# udp NAME ARG...: as plain, of garbled.py.
-udp()
-{
-	: >"$1.log"
-	"$python" "$e2e_src/garbled.py" "${@:2}" >"$1.log" 2>&1 &
-	pid=$!
-	pids="$pids $pid"
-	server_log=$tmp/$1.log
-	ready_log '^port' || return
-	port=$(sed -n 's/^port //p' "$1.log")
 }
 
 refused_after() { awk -v least="$2" '{ exit !($1 == "ECONNREFUSED" && $2 >= least) }' "$1"; }
