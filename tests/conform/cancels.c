@@ -194,6 +194,19 @@ static void *worker(void *arg)
 	return NULL;
 }
 
+/* Runs it, and cancels it when it waits. */
+static pthread_t cancelled_asleep(void *(*run)(void *), struct work *w)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, run, w);
+	while (!w->tid)
+		poll(NULL, 0, 1);
+	until_asleep(w->tid, NULL);
+	pthread_cancel(t);
+	return t;
+}
+
 static void ended(pthread_t t, struct work *w)
 {
 	void *ret;
@@ -252,11 +265,7 @@ static void in_it(const struct call *call, bool asynchronous)
 	}
 	w.fd = c;
 	printf("%s, waiting%s:", call->name, asynchronous ? ", asynchronously" : "");
-	pthread_create(&t, NULL, worker, &w);
-	while (!w.tid)
-		poll(NULL, 0, 1);
-	until_asleep(w.tid, NULL);
-	pthread_cancel(t);
+	t = cancelled_asleep(worker, &w);
 	ended(t, &w);
 	write_all(s, "x", 1);
 	printf(", reads %zd", read(c, big, 1));
@@ -281,11 +290,7 @@ static void in_close(const struct call *call)
 	setsockopt(c, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	w.fd = c;
 	printf("%s, lingering:", call->name);
-	pthread_create(&t, NULL, worker, &w);
-	while (!w.tid)
-		poll(NULL, 0, 1);
-	until_asleep(w.tid, NULL);
-	pthread_cancel(t);
+	t = cancelled_asleep(worker, &w);
 	ended(t, &w);
 	printf(", open %d", fcntl(c, F_GETFD) >= 0);
 	drain(s, SIZE_MAX);
@@ -300,11 +305,7 @@ static void in_accept(const struct call *call)
 	pthread_t t;
 
 	printf("%s, waiting:", call->name);
-	pthread_create(&t, NULL, worker, &w);
-	while (!w.tid)
-		poll(NULL, 0, 1);
-	until_asleep(w.tid, NULL);
-	pthread_cancel(t);
+	t = cancelled_asleep(worker, &w);
 	ended(t, &w);
 	say(", connect", connect(c, &at.sa, at_len));
 	close(accept(listening, NULL, NULL));
@@ -338,11 +339,7 @@ static void switched_off(const struct call *call)
 	set = epoll_create1(EPOLL_CLOEXEC);
 	epoll_ctl(set, EPOLL_CTL_ADD, c, &(struct epoll_event){ .events = EPOLLIN });
 	printf("%s, switched off:", call->name);
-	pthread_create(&t, NULL, disabled, &w);
-	while (!w.tid)
-		poll(NULL, 0, 1);
-	until_asleep(w.tid, NULL);
-	pthread_cancel(t);
+	t = cancelled_asleep(disabled, &w);
 	until_asleep(w.tid, NULL);
 	write_all(s, "xy", 2);
 	ended(t, &w);
